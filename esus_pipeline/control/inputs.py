@@ -1,0 +1,250 @@
+"""What a plan is made from, and the same on the plan's time grid as numpy arrays.
+
+Belongs here: reading values out of frames, turning the implausible into NaN. Does not belong here: any decision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from esus_pipeline.control.rules import SAFETY
+from esus_pipeline.frames import BUILDING, STEP
+from esus_pipeline.site import Site
+
+STEPS = 144
+"""Length of a plan: 36 hours of 15 minutes."""
+PAST = 24
+"""Steps before the plan that are looked at to know how a hysteresis stands when the plan begins (6 hours)."""
+
+FRESH_WIND = timedelta(minutes=30)
+"""A measured wind older than this says nothing about now."""
+
+TEMPERATURE_RANGE = (-60.0, 60.0)
+WIND_RANGE = (0.0, 100.0)
+IRRADIANCE_RANGE = (-20.0, 2000.0)
+GUST_FACTOR = 1.6
+"""Gust to mean wind speed, where a source forecasts no gusts; on the high side of open country's 1.4 to 1.6."""
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ShadeState:
+    """What a room's shade was last told: its position, since when, and how often it was moved this local day.
+
+    Moves that the safety rules forced are not counted.
+    """
+
+    position: float
+    since: datetime | None = None
+    moves_today: int = 0
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """Everything that a plan depends on. All but `site` and `as_of` may be missing; the plan is then the safe one.
+
+    `forecast` holds one issue of frames.WEATHER_FORECAST and `gains` one row of frames.SOLAR_GAIN per room and
+    valid time, both with as many rows before `as_of` as are known. `rooms` holds the newest row of the room table
+    per room, the building's included, with the room as a column or as the index; NaN says that no value is fresh.
+    `shades` comes from `shade_states`.
+    """
+
+    site: Site
+    as_of: datetime
+    """First valid time of the plan, UTC, on a full quarter of an hour."""
+    forecast: pd.DataFrame | None = None
+    forecast_age: timedelta | None = None
+    """Age at `as_of`; taken from the forecast's issued_at where it is not given."""
+    gains: pd.DataFrame | None = None
+    rooms: pd.DataFrame | None = None
+    wind_age: timedelta | None = None
+    """Age of the newest measured wind speed; None says that it is not known, and the reading is not used."""
+    shades: Mapping[str, ShadeState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """ValueError for an as_of that no plan can begin at."""
+        if self.as_of.tzinfo is None or self.as_of.timestamp() % STEP.total_seconds():
+            raise ValueError(f"as_of must carry a zone and lie on a full quarter of an hour, got {self.as_of}")
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """The inputs on the grid. R rooms in the order of the site, N = STEPS; the longer arrays begin PAST steps early."""
+
+    site: Site
+    as_of: datetime
+    forecast_age: timedelta | None
+    """None: there is no forecast."""
+    outdoor: Array
+    """(N,) degC."""
+    gust: Array
+    """(PAST + N,) m/s, forecast; the measured wind at as_of where it is fresh and higher."""
+    irradiance: Array
+    """(R, PAST + N) W/m2 on the facade."""
+    gain_open: Array
+    """(R, N) W with the shade up."""
+    gain_shaded: Array
+    """(R, N) W with the shade down."""
+    temperature: Array
+    """(R,) degC at as_of."""
+    wind_forecast: Mask
+    """(N,) whether the forecast says anything of the wind."""
+    shades: Mapping[str, ShadeState]
+
+    @cached_property
+    def local(self) -> list[datetime]:
+        """Local time at which each step starts, and the end of the last one (N + 1)."""
+        return [(self.as_of + step * STEP).astimezone(self.site.zone) for step in range(STEPS + 1)]
+
+    @cached_property
+    def day(self) -> npt.NDArray[np.int64]:
+        """(N,) local calendar day of each step, as an ordinal."""
+        return np.array([local.toordinal() for local in self.local[:-1]])
+
+
+def read_horizon(inputs: PlanInputs) -> Horizon:
+    """The inputs on the grid; what is missing, not finite or beyond what can be is NaN."""
+    as_of = inputs.as_of.astimezone(UTC)
+    forecast = _weather(inputs, as_of)
+    temperatures, measured_wind = _measured(inputs)
+    gust = np.where(np.isnan(forecast["wind_gust"]), forecast["wind_speed"] * GUST_FACTOR, forecast["wind_gust"])
+    known = ~np.isnan(gust[PAST:])
+    gust[PAST] = np.fmax(gust[PAST], measured_wind)
+    sun = _sun(inputs, as_of)
+    return Horizon(
+        site=inputs.site,
+        as_of=as_of,
+        forecast_age=_forecast_age(inputs, as_of),
+        outdoor=forecast["temp_air"][PAST:],
+        gust=gust,
+        irradiance=sun["poa_global"],
+        gain_open=sun["gain_open"][:, PAST:],
+        gain_shaded=sun["gain_shaded"][:, PAST:],
+        temperature=temperatures,
+        wind_forecast=known,
+        shades=inputs.shades,
+    )
+
+
+def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> dict[str, ShadeState]:
+    """What earlier plans last told each room's shade.
+
+    Args:
+        commanded: rows of frames.SHADE_SETPOINT_SCHEDULE that came into force before `as_of`: of each earlier plan
+            the rows whose valid_time is its issued_at. The last 24 hours are enough.
+        as_of: when the next plan begins.
+        zone: local time of the building.
+    """
+    states: dict[str, ShadeState] = {}
+    if not len(commanded):
+        return states
+    midnight = as_of.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    stamps = _microseconds(commanded["valid_time"])
+    now, today = _epoch(as_of), _epoch(midnight)
+    positions = commanded["shade_position"].to_numpy(dtype=float)
+    forced = commanded["rule"].isin(SAFETY).to_numpy()
+    rooms = commanded["room"].to_numpy(dtype=object)
+    for room in dict.fromkeys(rooms):
+        rows = np.flatnonzero((rooms == room) & (stamps < now))
+        rows = rows[np.argsort(stamps[rows], kind="stable")]
+        if not len(rows):
+            continue
+        moved = rows[1:][np.diff(positions[rows]) != 0]
+        since = datetime.fromtimestamp(stamps[moved[-1]] / 1e6, UTC) if len(moved) else None
+        moves = int(np.sum((stamps[moved] >= today) & ~forced[moved]))
+        states[str(room)] = ShadeState(float(positions[rows[-1]]), since, moves)
+    return states
+
+
+def _weather(inputs: PlanInputs, as_of: datetime) -> dict[str, Array]:
+    columns = {"temp_air": TEMPERATURE_RANGE, "wind_speed": WIND_RANGE, "wind_gust": WIND_RANGE}
+    frame = inputs.forecast
+    if frame is None or not len(frame):
+        return {name: np.full(PAST + STEPS, np.nan) for name in columns}
+    slot = _slots(frame["valid_time"], as_of)
+    inside = slot >= 0
+    return {
+        name: _plausible(_place(frame[name].to_numpy(dtype=float), slot, inside), *limits)
+        for name, limits in columns.items()
+    }
+
+
+def _forecast_age(inputs: PlanInputs, as_of: datetime) -> timedelta | None:
+    if inputs.forecast is None or not len(inputs.forecast):
+        return None
+    if inputs.forecast_age is not None:
+        return inputs.forecast_age
+    issued = pd.Timestamp(inputs.forecast["issued_at"].max())
+    return None if pd.isna(issued) else as_of - issued.to_pydatetime()
+
+
+def _sun(inputs: PlanInputs, as_of: datetime) -> dict[str, Array]:
+    names = ("poa_global", "gain_open", "gain_shaded")
+    rooms = inputs.site.rooms
+    sun = {name: np.full((len(rooms), PAST + STEPS), np.nan) for name in names}
+    frame = inputs.gains
+    if frame is None or not len(frame):
+        return sun
+    slot = _slots(frame["valid_time"], as_of)
+    owner = frame["room"].to_numpy(dtype=object)
+    values = {name: frame[name].to_numpy(dtype=float) for name in names}
+    for row, room in enumerate(rooms):
+        inside = (slot >= 0) & (owner == room.id)
+        glass = sum(window.area for window in room.windows)
+        for name in names:
+            scale = 1.0 if name == "poa_global" else glass
+            low, high = (limit * scale for limit in IRRADIANCE_RANGE)
+            sun[name][row] = np.maximum(_plausible(_place(values[name], slot, inside), low, high), 0.0)
+    return sun
+
+
+def _measured(inputs: PlanInputs) -> tuple[Array, float]:
+    """Room temperatures (R,) and the wind speed, NaN where there is none that is fresh."""
+    site, frame = inputs.site, inputs.rooms
+    if frame is None or not len(frame):
+        return np.full(len(site.rooms), np.nan), np.nan
+    names = frame["room"] if "room" in frame.columns else frame.index
+
+    def column(quantity: str) -> dict[str, float]:
+        return dict(zip(names, frame[quantity].to_numpy(dtype=float), strict=True)) if quantity in frame.columns else {}
+
+    inside = column("air_temperature")
+    temperatures = np.array([inside.get(room.id, np.nan) for room in site.rooms], dtype=float)
+    fresh = inputs.wind_age is not None and inputs.wind_age <= FRESH_WIND
+    wind = np.array([column(site.wind.quantity).get(BUILDING, np.nan) if fresh else np.nan], dtype=float)
+    return _plausible(temperatures, *TEMPERATURE_RANGE), float(_plausible(wind, *WIND_RANGE)[0])
+
+
+def _plausible(values: Array, low: float, high: float) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.where((values >= low) & (values <= high), values, np.nan)
+
+
+def _place(values: Array, slot: npt.NDArray[np.int64], inside: Mask) -> Array:
+    placed = np.full(PAST + STEPS, np.nan)
+    placed[slot[inside]] = values[inside]
+    return placed
+
+
+def _slots(valid_time: "pd.Series[pd.Timestamp]", as_of: datetime) -> npt.NDArray[np.int64]:
+    """Place of each time on the long grid; -1 where it is not on it."""
+    step = int(STEP.total_seconds() * 1e6)
+    offset = _microseconds(valid_time) - (_epoch(as_of) - PAST * step)
+    slot = offset // step
+    return np.where((offset % step == 0) & (slot >= 0) & (slot < PAST + STEPS), slot, -1)
+
+
+def _microseconds(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.int64]:
+    return np.asarray(pd.DatetimeIndex(times).as_unit("us").asi8)
+
+
+def _epoch(instant: datetime) -> int:
+    return round(instant.timestamp()) * 1_000_000

@@ -1,0 +1,109 @@
+"""What overrules the sun: wind, missing inputs, and limits on how often a shade may move.
+
+The building's own wind protection acts first and does not depend on any of this. A measured wind can only forbid
+lowering, never allow it: the building's readings can be hours late.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from esus_pipeline.control.hysteresis import hysteresis
+from esus_pipeline.control.inputs import PAST, STEPS, Horizon, Mask, ShadeState
+from esus_pipeline.control.rules import OPEN, Rule
+from esus_pipeline.frames import STEP
+
+OLDEST_FORECAST = timedelta(hours=6)
+"""An older forecast is not acted upon."""
+WIND_LEAD = 1
+"""Steps by which shades are up before the wind is forecast to pass the limit."""
+DWELL = 8
+"""Steps that a shade stays where it is after a move (2 hours); safety is exempt."""
+MOVES_PER_DAY = 4
+"""Moves of a shade per local day; safety is exempt."""
+
+
+def wind_block(horizon: Horizon) -> Mask:
+    """(N,) whether the shades must be up: from before the limit is passed until the hold time after the release."""
+    wind = horizon.site.wind
+    over = hysteresis(horizon.gust, wind.retract_above, wind.release_below)
+    hold = -(-timedelta(minutes=wind.hold_minutes) // STEP)
+    blocked = over.copy()
+    blocked[:-WIND_LEAD] |= over[WIND_LEAD:]
+    for lag in range(1, hold + 1):
+        blocked[lag:] |= over[:-lag]
+    return blocked[PAST:]
+
+
+def missing_inputs(horizon: Horizon, groups: list[list[int]]) -> npt.NDArray[np.object_]:
+    """(R, N) the rule that asks for the safe plan at each step; empty where none does.
+
+    Without weather or sun a prediction ends, so these count from the first gap to the end of the plan. A group is
+    judged by those of its rooms that can be; only where none can is it missing a temperature or a gain.
+    """
+    cause = np.full((len(horizon.site.rooms), STEPS), "", dtype=object)
+    no_gain = _from_first(np.isnan(horizon.gain_open + horizon.gain_shaded + horizon.irradiance[:, PAST:]))
+    no_temperature = np.isnan(horizon.temperature)
+    for members in groups:
+        blind = no_gain[members] | no_temperature[members, None]
+        silent = np.where(no_gain[members].all(axis=0), Rule.MISSING_GAINS, Rule.MISSING_TEMPERATURE)
+        cause[members] = np.where(blind.all(axis=0), silent, "")
+    cause[:, ~horizon.wind_forecast] = Rule.MISSING_WIND
+    cause[:, _from_first(np.isnan(horizon.outdoor))] = Rule.MISSING_FORECAST
+    if horizon.forecast_age is None:
+        cause[:] = Rule.MISSING_FORECAST
+    elif horizon.forecast_age > OLDEST_FORECAST:
+        cause[:] = Rule.STALE_FORECAST
+    return cause
+
+
+def _from_first(gap: Mask) -> Mask:
+    return np.logical_or.accumulate(gap, axis=-1)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Where a group's shade stands when the plan begins."""
+
+    closed: bool = False
+    steps_since_move: int = DWELL
+    moves_today: int = 0
+
+
+def held_state(horizon: Horizon, members: list[int]) -> Held:
+    """What the group was last told; a group that was never told anything counts as open and free to move."""
+    ids = [horizon.site.room_ids[member] for member in members]
+    states: list[ShadeState] = [horizon.shades[room] for room in ids if room in horizon.shades]
+    moved = [state.since for state in states if state.since is not None]
+    return Held(
+        closed=any(state.position > OPEN for state in states),
+        steps_since_move=(horizon.as_of - max(moved)) // STEP if moved else DWELL,
+        moves_today=max((state.moves_today for state in states), default=0),
+    )
+
+
+def settle(wanted: Mask, allowed: Mask, day: npt.NDArray[np.int64], held: Held) -> Mask:
+    """(N,) whether the shade is closed, after the limits on movement.
+
+    A forbidden step opens at once and is no counted move. A shade is lowered only when nothing known forbids it for
+    the whole dwell time and a move is left to raise it again; raising is never refused for the day's limit.
+    """
+    closed, since, moves = held.closed, held.steps_since_move, held.moves_today
+    path = np.zeros(len(wanted), dtype=bool)
+    for step in range(len(wanted)):
+        if step and day[step] != day[step - 1]:
+            moves = 0
+        if not allowed[step]:
+            since = 0 if closed else since
+            closed = False
+        elif wanted[step] != closed and since >= DWELL and (closed or _may_lower(allowed, step, moves)):
+            closed, since, moves = bool(wanted[step]), 0, moves + 1
+        path[step] = closed
+        since += 1
+    return path
+
+
+def _may_lower(allowed: Mask, step: int, moves: int) -> bool:
+    return moves + 2 <= MOVES_PER_DAY and bool(allowed[step : step + DWELL].all())

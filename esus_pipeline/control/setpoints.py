@@ -1,0 +1,68 @@
+"""Heating and cooling setpoints from the calendar: the comfort band with people, setback without, ramps between.
+
+The ramp ends when people come (preheating, precooling) and starts when they leave, never faster than RAMP.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from esus_pipeline.control.inputs import STEPS, Array, Horizon, Mask
+from esus_pipeline.frames import STEP
+from esus_pipeline.site import Site
+
+RAMP = 1.0
+"""K/h, fastest change of a setpoint."""
+
+
+@dataclass(frozen=True)
+class Setpoints:
+    """Setpoints of every room (they share one calendar), degC, and what follows from the same calendar; all (N,)."""
+
+    heating: Array
+    cooling: Array
+    occupied: Mask
+    limit: Array
+    """Temperature that the sun must not push a room over: the occupied band from the start of work until midnight,
+    so that a shade is not raised onto a warm room minutes before people leave; the unoccupied band otherwise."""
+
+
+def make_setpoints(horizon: Horizon) -> Setpoints:
+    """The setpoints of the next 36 hours."""
+    site = horizon.site
+    gap = _hours_from_work(site, horizon.as_of)
+    occupied, unoccupied = site.comfort.occupied, site.comfort.unoccupied
+    at_work = np.array([_after_start(site, local) for local in horizon.local[:-1]])
+    return Setpoints(
+        heating=_ramped(occupied.low, unoccupied.low, gap),
+        cooling=_ramped(occupied.high, unoccupied.high, gap),
+        occupied=gap == 0,
+        limit=np.where(at_work, occupied.high, unoccupied.high),
+    )
+
+
+def _after_start(site: Site, local: datetime) -> bool:
+    return local.weekday() in site.occupancy.weekdays and local.time() >= site.occupancy.start
+
+
+def _ramped(occupied: float, unoccupied: float, gap: Array) -> Array:
+    return occupied + np.clip(unoccupied - occupied, -RAMP * gap, RAMP * gap)
+
+
+def _hours_from_work(site: Site, as_of: datetime) -> Array:
+    """(N,) hours from each step to the nearest working time; 0 in it, infinite where none is near."""
+    step = STEP.total_seconds()
+    begin = as_of.timestamp() + step * np.arange(STEPS)
+    gap = np.full(STEPS, np.inf)
+    today = as_of.astimezone(site.zone).date()
+    for offset in range(-3, 6):
+        date = today + timedelta(days=offset)
+        if date.weekday() not in site.occupancy.weekdays:
+            continue
+        start, end = (
+            datetime.combine(date, clock, tzinfo=site.zone).astimezone(UTC).timestamp()
+            for clock in (site.occupancy.start, site.occupancy.end)
+        )
+        gap = np.minimum(gap, np.maximum(0.0, np.maximum(start - begin, begin + step - end)))
+    return gap / 3600

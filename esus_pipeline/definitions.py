@@ -1,0 +1,23 @@
+"""The whole pipeline, on one page: assets, jobs, schedule, sensors and what they are given."""
+
+import dagster as dg
+
+from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS
+from esus_pipeline.defs.resources import resources
+from esus_pipeline.settings import Settings
+
+
+def build_definitions(settings: Settings | None = None, overrides: dict[str, object] | None = None) -> dg.Definitions:
+    """The definitions of one site. `overrides` replaces resources by name, for tests."""
+    settings = settings or Settings.from_env()
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources={**resources(settings), **(overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,135 @@
+"""What runs by itself: the quarter-hour schedule, the sensor of gaps and the sensor of late readings.
+
+They run by themselves where ESUS_AUTOMATION is on (the demo); in production the operator turns them on in the UI.
+"""
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, EventRecordsResult
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from esus_pipeline.defs import gaps
+from esus_pipeline.defs.common import now
+from esus_pipeline.defs.jobs import ASSETS, LIVE_TAGS, REPAIR_TAG, REPAIR_TAGS, late_readings, quarter_hour
+from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags, start_of
+from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.readings import REPAIR, raw_bms_readings
+from esus_pipeline.frames import STEP
+from esus_pipeline.settings import Settings
+
+AUTOMATION = Settings.from_env().automation
+GAP_HORIZON = timedelta(hours=Settings.from_env().gap_hours)
+RANGES_PER_TICK = 4
+EVENTS_PER_TICK = 2000
+
+FROM_THE_FIRST = "0"
+"""Cursor of an instance that had no event yet: all that come count."""
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+@dg.schedule(
+    name="every_quarter_hour",
+    cron_schedule="3-59/15 * * * *",
+    execution_timezone="UTC",
+    job=quarter_hour,
+    default_status=dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED,
+)
+def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Three minutes after each quarter of an hour: the window that ended then."""
+    key = key_of(floor(context.scheduled_execution_time) - STEP)
+    return dg.RunRequest(run_key=key, partition_key=key, tags=LIVE_TAGS)
+
+
+@dg.sensor(
+    name="gaps",
+    job=quarter_hour,
+    minimum_interval_seconds=120,
+    default_status=dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED,
+)
+def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for the windows of the last ESUS_GAP_HOURS that have no schedule, at most once an hour each."""
+    instance, time = context.instance, now()
+    if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
+        return dg.SkipReason("A backfill is under way; gaps are looked for when it has ended.")
+    done = {start_of(key) for key in instance.get_materialized_partitions(shade_setpoint_schedule.key)}
+    busy = _windows_under_way(instance)
+    expected_from = max(floor(time - GAP_HORIZON), WINDOWS.start)
+    missing = [window for window in gaps.missing_windows(expected_from, time, done) if not gaps.inside(window, busy)]
+    if not missing:
+        return dg.SkipReason(f"No gaps in the last {GAP_HORIZON}.")
+    hour = f"{time:%Y-%m-%dT%H}"
+    wanted = [_repair(*gap, "gap", hour) for gap in gaps.ranges(missing)]
+    requests = {str(request.run_key): request for request in wanted}
+    asked = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: list(requests)}))
+    for run in asked:
+        requests.pop(run.tags[RUN_KEY_TAG], None)
+    if not requests:
+        return dg.SkipReason(f"{len(missing)} windows are missing; all of them were asked for in this hour.")
+    return dg.SensorResult(run_requests=list(requests.values())[:RANGES_PER_TICK])
+
+
+@dg.sensor(
+    name="late_readings",
+    job=late_readings,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED,
+)
+def late_readings_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Page through the events of the raw readings and clean the repaired windows again, in one ranged run."""
+    events = _events_after(context.instance, context.cursor)
+    if not events.records:
+        return dg.SensorResult(cursor=context.cursor or FROM_THE_FIRST, skip_reason="No new raw readings.")
+    cursor = str(events.records[-1].storage_id)
+    windows = [
+        start_of(record.partition_key)
+        for record in events.records
+        if record.partition_key and record.asset_materialization and REPAIR in record.asset_materialization.metadata
+    ]
+    if not windows:
+        return dg.SensorResult(cursor=cursor, skip_reason="No readings came late.")
+    return dg.SensorResult(cursor=cursor, run_requests=[_repair(min(windows), max(windows), "late", attempt=cursor)])
+
+
+def _events_after(instance: DagsterInstance, cursor: str | None) -> EventRecordsResult:
+    """Events after the cursor, oldest first; without a cursor the newest alone, to begin from."""
+    if cursor is None:
+        return instance.fetch_materializations(raw_bms_readings.key, limit=1)
+    after = dg.AssetRecordsFilter(asset_key=raw_bms_readings.key, after_storage_id=int(cursor))
+    return instance.fetch_materializations(after, limit=EVENTS_PER_TICK, ascending=True)
+
+
+def _repair(first: datetime, last: datetime, why: str, attempt: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{why} {key_of(first)} {key_of(last)} {attempt}",
+        tags={**range_tags(key_of(first), key_of(last)), **REPAIR_TAGS, REPAIR_TAG: why},
+    )
+
+
+def _windows_under_way(instance: DagsterInstance) -> list[gaps.Range]:
+    """Windows of runs that have not ended; they may come from the schedule, a sensor or the UI."""
+    found = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if run.job_name == late_readings.name:
+            continue
+        key = run.tags.get("dagster/partition")
+        first = run.tags.get("dagster/asset_partition_range_start", key)
+        last = run.tags.get("dagster/asset_partition_range_end", key)
+        if first and last:
+            found.append((start_of(first), start_of(last)))
+    return found
+
+
+JOBS = [quarter_hour, late_readings]
+SCHEDULES = [every_quarter_hour]
+SENSORS = [gap_sensor, late_readings_sensor]
+
+__all__ = ["ASSETS", "JOBS", "SCHEDULES", "SENSORS"]

@@ -1,0 +1,27 @@
+"""The jobs: the quarter-hour chain, and the repair of what late readings changed."""
+
+import dagster as dg
+
+from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.readings import clean_series, raw_bms_readings
+from esus_pipeline.defs.weather import solar_gain, weather_forecast
+
+ASSETS = [raw_bms_readings, clean_series, weather_forecast, solar_gain, shade_setpoint_schedule]
+
+REPAIR_TAG = "esus/repair"
+"""Tag of runs that heal the past; the instance lets one of them run at a time, so that the live poll never waits."""
+
+LIVE_TAGS = {"dagster/priority": "10", "dagster/max_runtime": "900"}
+REPAIR_TAGS = {"dagster/priority": "-5"}
+
+quarter_hour = dg.define_asset_job(
+    "quarter_hour",
+    selection=dg.AssetSelection.assets(*ASSETS),
+    description="One 15-minute window, or a range of them, from the building to the schedule.",
+)
+
+late_readings = dg.define_asset_job(
+    "late_readings",
+    selection=dg.AssetSelection.assets(clean_series),
+    description="Clean again the windows into which readings came late. Plans of the past stay as they were made.",
+)

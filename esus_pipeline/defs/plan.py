@@ -1,0 +1,145 @@
+"""Asset `shade_setpoint_schedule`: every window's plan from what was known at its end, and the newest one's page."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+from dagster import TimeWindow
+
+from esus_pipeline.archive import Archive, files
+from esus_pipeline.control import PlanInputs, ShadeState, make_plan, shade_states
+from esus_pipeline.defs.common import now, window_asset
+from esus_pipeline.defs.partitions import days, window_ends
+from esus_pipeline.defs.readings import clean_series
+from esus_pipeline.defs.resources import DataResource, SiteResource
+from esus_pipeline.defs.weather import solar_gain, stored_forecasts, stored_gains, weather_forecast
+from esus_pipeline.frames import CLEAN_SERIES, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.readings import room_frame
+from esus_pipeline.report import plan_page, plan_plot
+from esus_pipeline.site import Site
+from esus_pipeline.solar import Estimates
+from esus_pipeline.weather import Issues, steering_age
+
+COMMAND_MEMORY = timedelta(hours=24)
+"""How far back earlier plans are read to know what the shades were told."""
+
+HISTORY = timedelta(hours=12)
+"""Measured hours that the plan page shows before the plan."""
+
+WIND_LOOK_BACK = timedelta(hours=1)
+
+_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "rule"]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Stored rows that the plans of one day draw on."""
+
+    site: Site
+    issues: Issues
+    gains: Estimates
+    rooms: pd.DataFrame
+    wind_stamps: pd.Series
+
+    def inputs(self, as_of: datetime, shades: dict[str, ShadeState]) -> PlanInputs:
+        """What a plan issued at `as_of` may use."""
+        stamps = self.wind_stamps[self.wind_stamps < as_of]
+        forecast = self.issues.known_at(as_of)
+        return PlanInputs(
+            site=self.site,
+            as_of=as_of,
+            forecast=forecast,
+            forecast_age=steering_age(forecast, as_of),
+            gains=self.gains.known_at(as_of),
+            rooms=self.rooms[self.rooms["timestamp"] == as_of - STEP],
+            wind_age=as_of - stamps.max() if len(stamps) else None,
+            shades=shades,
+        )
+
+
+@window_asset(SHADE_SETPOINT_SCHEDULE, "control", {"parquet"}, deps=[clean_series, weather_forecast, solar_gain])
+def shade_setpoint_schedule(
+    context: dg.AssetExecutionContext, site: SiteResource, data: DataResource
+) -> dg.MaterializeResult:
+    """Plan every window of the range, oldest first, because a plan keeps the shades still that it finds."""
+    building, archive, started = site.load(), data.archive(), now()
+    rows, newest = 0, SHADE_SETPOINT_SCHEDULE.empty()
+    for day in days(context.partition_time_window):
+        plans = list(_plans(building, archive, day))
+        archive.replace(SHADE_SETPOINT_SCHEDULE, pd.concat(plans, ignore_index=True), day.start + STEP, day.end + STEP)
+        rows += sum(map(len, plans))
+        newest = plans[-1]
+    as_of = newest["issued_at"].iloc[0].to_pydatetime()
+    known = _known(building, archive, TimeWindow(as_of - STEP, as_of))
+    inputs = known.inputs(as_of, {})
+    _publish_page(building, archive, data.plan_page, newest, inputs)
+    context.add_asset_metadata(
+        {"plan": dg.MetadataValue.md(_picture(plan_plot(building, newest, inputs.gains)))},
+        partition_key=context.partition_keys[-1],
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "rows": rows,
+            "rooms": len(building.rooms),
+            "rules": newest["rule"].value_counts().to_dict(),
+            "shaded_share_of_plan": float(newest["shade_position"].mean()),
+            "plan_page": str(data.plan_page),
+            "duration_seconds": (now() - started).total_seconds(),
+        }
+    )
+
+
+def _plans(site: Site, archive: Archive, day: TimeWindow) -> Iterator[pd.DataFrame]:
+    known = _known(site, archive, day)
+    commanded = _commands_before(archive, day.start + STEP)
+    for as_of in window_ends(day):
+        plan = make_plan(known.inputs(as_of, shade_states(commanded, as_of, site.zone)))
+        in_force = plan.loc[plan["valid_time"] == as_of, _COMMAND]
+        commanded = pd.concat([commanded[commanded["valid_time"] > as_of - COMMAND_MEMORY], in_force])
+        yield plan
+
+
+def _known(site: Site, archive: Archive, day: TimeWindow) -> _Known:
+    ends = window_ends(day)
+    wind = archive.read(
+        CLEAN_SERIES,
+        day.start - WIND_LOOK_BACK,
+        day.end,
+        columns=["timestamp"],
+        quantity=[site.wind.quantity],
+        quality=["good"],
+    )
+    return _Known(
+        site=site,
+        issues=Issues(stored_forecasts(archive, ends)),
+        gains=Estimates(stored_gains(archive, ends)),
+        rooms=archive.read(room_frame(site), day.start, day.end),
+        wind_stamps=wind["timestamp"],
+    )
+
+
+def _commands_before(archive: Archive, first: datetime) -> pd.DataFrame:
+    """What the plans before `first` told the shades at the moment that they were issued."""
+    plans = archive.read(SHADE_SETPOINT_SCHEDULE, first - COMMAND_MEMORY, first, columns=_COMMAND)
+    return plans[plans["valid_time"] == plans["issued_at"]]
+
+
+def _publish_page(site: Site, archive: Archive, file: Path, plan: pd.DataFrame, inputs: PlanInputs) -> None:
+    """Write the page unless a newer plan is stored. Runs may do so at once: a page is whole, and the newest stays."""
+    if inputs.as_of.date() < archive.days(SHADE_SETPOINT_SCHEDULE)[-1]:
+        return
+    history = archive.read(room_frame(site), inputs.as_of - HISTORY, inputs.as_of)
+    page = plan_page(site, plan, inputs.gains, inputs.forecast, history).encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with files.locked(file):
+        stored = archive.read(SHADE_SETPOINT_SCHEDULE, inputs.as_of, columns=["issued_at"])
+        if stored["issued_at"].max() <= inputs.as_of:
+            files.write(file, page)
+
+
+def _picture(svg: str) -> str:
+    return f"![plan](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -1,0 +1,107 @@
+"""What the assets are given: the site, the data folder, the building's API and the forecast sources.
+
+Each resource builds plain domain objects (see connect). The password is an EnvVar, which Dagster resolves in the run
+and shows by its name only.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from esus_pipeline import connect
+from esus_pipeline.archive import Archive
+from esus_pipeline.bms import BmsClient
+from esus_pipeline.settings import Settings
+from esus_pipeline.site import Site, load_site
+from esus_pipeline.weather import Source
+
+_site = functools.cache(load_site)
+
+
+class SiteResource(dg.ConfigurableResource):
+    """The building: the name of a site of the package, or a folder."""
+
+    site: str
+
+    def load(self) -> Site:
+        """The validated description, read once per process."""
+        return _site(self.site)
+
+
+class DataResource(dg.ConfigurableResource):
+    """The folder that everything is kept in."""
+
+    data_dir: str
+
+    def archive(self) -> Archive:
+        """The tables."""
+        return connect.archive(Settings(data_dir=Path(self.data_dir)))
+
+    @property
+    def plan_page(self) -> Path:
+        """Where the page of the newest plan is written."""
+        return Path(self.data_dir) / "plan" / "index.html"
+
+
+class BmsResource(dg.ConfigurableResource):
+    """The building's API."""
+
+    url: str
+    username: str
+    password: str
+    connections: int
+
+    def client(self, site: Site) -> BmsClient:
+        """A client to be used as a context manager: one connection pool per run."""
+        settings = Settings(
+            bms_url=self.url,
+            bms_username=self.username,
+            bms_password=self.password,
+            bms_connections=self.connections,
+        )
+        return BmsClient(connect.bms_config(settings, site))
+
+
+class ForecastResource(dg.ConfigurableResource):
+    """The forecast sources."""
+
+    url: str
+    fallback_url: str
+    hindcast_url: str
+    contact: str
+    data_dir: str
+
+    def sources(self) -> Sequence[Source]:
+        """The sources in the order in which they are asked."""
+        return connect.forecast_sources(
+            Settings(
+                data_dir=Path(self.data_dir),
+                forecast_url=self.url,
+                forecast_fallback_url=self.fallback_url,
+                hindcast_url=self.hindcast_url,
+                contact=self.contact,
+            )
+        )
+
+
+def resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
+    """Resources of one process's settings, by the names that the assets ask for."""
+    return {
+        "site": SiteResource(site=settings.site),
+        "data": DataResource(data_dir=str(settings.data_dir)),
+        "bms": BmsResource(
+            url=dg.EnvVar("ESUS_BMS_URL"),
+            username=dg.EnvVar("ESUS_BMS_USERNAME"),
+            password=dg.EnvVar("ESUS_BMS_PASSWORD"),
+            connections=settings.bms_connections,
+        ),
+        "forecast": ForecastResource(
+            url=settings.forecast_url,
+            fallback_url=settings.forecast_fallback_url,
+            hindcast_url=settings.hindcast_url,
+            contact=settings.contact,
+            data_dir=str(settings.data_dir),
+        ),
+    }

@@ -1,0 +1,226 @@
+"""Every table that crosses a border between packages: columns, units, key, and what its time stamp means.
+
+Belongs here: the description of a table and the check that a data frame fits it. Does not belong here: reading,
+writing or computing one. All times are UTC. An interval value is stamped with the START of its interval, and the
+interval is 15 minutes unless a column says otherwise.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pandas as pd
+import pyarrow as pa
+
+STEP = timedelta(minutes=15)
+"""Length of one partition window, of one planning step and of one row of the room table."""
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+class FrameError(ValueError):
+    """A data frame does not fit the table that it was meant for."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One table. Rows are identified by `key`; the UTC day of `time` decides which file a row is stored in."""
+
+    name: str
+    description: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    time: str
+
+    def conform(self, df: pd.DataFrame) -> pd.DataFrame:
+        """The frame with exactly this table's columns, order and types; FrameError names what does not fit."""
+        missing = [name for name in self.schema.names if name not in df.columns]
+        if missing:
+            raise FrameError(f"{self.name}: missing columns {missing}")
+        for name in self.schema.names:
+            if self.schema.field(name).type == TIMESTAMP and getattr(df[name].dtype, "tz", None) is None and len(df):
+                raise FrameError(f"{self.name}.{name}: time stamps must carry a zone, got {df[name].dtype}")
+        nullable = pa.schema([field.with_nullable(True) for field in self.schema])
+        try:
+            table = pa.Table.from_pandas(df[self.schema.names], schema=nullable, preserve_index=False, safe=True)
+        except (pa.ArrowException, OverflowError) as error:
+            raise FrameError(f"{self.name}: {error}") from error
+        for field in self.schema:
+            if not field.nullable and table[field.name].null_count:
+                raise FrameError(f"{self.name}.{field.name}: {table[field.name].null_count} missing values")
+        return table.replace_schema_metadata().to_pandas()  # the metadata holds the zones that `df` came with
+
+    def empty(self) -> pd.DataFrame:
+        """A frame of this table without rows."""
+        return self.schema.empty_table().to_pandas()
+
+
+def _column(name: str, type_: pa.DataType, unit: str, description: str, required: bool = False) -> pa.Field:
+    return pa.field(name, type_, nullable=not required, metadata={"unit": unit, "description": description})
+
+
+def _time(name: str, description: str) -> pa.Field:
+    return _column(name, TIMESTAMP, "UTC", description, required=True)
+
+
+def _number(name: str, unit: str, description: str) -> pa.Field:
+    return _column(name, pa.float64(), unit, description)
+
+
+def _text(name: str, description: str, required: bool = True) -> pa.Field:
+    return _column(name, pa.string(), "", description, required)
+
+
+_POINT = _column("point_id", pa.int64(), "", "external log id of the building's system", required=True)
+_VALID_TIME = _time("valid_time", "start of the 15-minute interval that the row is about")
+
+RAW_BMS_READINGS = Frame(
+    "raw_bms_readings",
+    "Readings as the building gave them, deduplicated, in the building's own units.",
+    pa.schema(
+        [
+            _POINT,
+            _time("timestamp", "instant of the reading"),
+            _column("value", pa.float64(), "as the point", "the reading; booleans are 0 and 1", required=True),
+            _time("received_at", "when this value was first received"),
+        ]
+    ),
+    key=("point_id", "timestamp"),
+    time="timestamp",
+)
+
+QUARANTINE = Frame(
+    "quarantine",
+    "What was refused, as it came, and why. Nothing that arrives is dropped without a row here.",
+    pa.schema(
+        [
+            _time("received_at", "when it was refused"),
+            _text("source", "where it came from, such as bms or open-meteo"),
+            _text("reason", "one of the documented reasons"),
+            _column("point_id", pa.int64(), "", "the point, where it could be told"),
+            _text("record", "the refused record as text, at most 2,000 characters"),
+        ]
+    ),
+    key=("source", "reason", "record"),
+    time="received_at",
+)
+
+CLEAN_SERIES = Frame(
+    "clean_series",
+    "One row per stored reading: typed, in canonical units, judged; flagged and never deleted.",
+    pa.schema(
+        [
+            _POINT,
+            _text("room", "room of the site, missing for a point of the whole building", required=False),
+            _text("quantity", "what is measured, from the site's vocabulary"),
+            _time("timestamp", "instant of the reading"),
+            _number("value", "see unit", "the reading in the canonical unit"),
+            _text("unit", "canonical unit of the quantity"),
+            _text("quality", "good, or the first flag that applies; see readings.quality"),
+        ]
+    ),
+    key=("point_id", "timestamp"),
+    time="timestamp",
+)
+
+WEATHER_FORECAST = Frame(
+    "weather_forecast",
+    "Forecasts as they became known, one row per issue and 15 minutes.",
+    pa.schema(
+        [
+            _time("issued_at", "when the forecast became known; for a hindcast, the instant it stands in for"),
+            _VALID_TIME,
+            _column("interval_minutes", pa.int32(), "min", "length of the interval that starts at valid_time", True),
+            _number("ghi", "W/m2", "global horizontal irradiance, mean over the interval"),
+            _number("dni", "W/m2", "direct normal irradiance, mean over the interval"),
+            _number("dhi", "W/m2", "diffuse horizontal irradiance, mean over the interval"),
+            _number("temp_air", "degC", "air temperature at 2 m, mean over the interval"),
+            _number("wind_speed", "m/s", "wind speed at 10 m, mean over the interval"),
+            _number("wind_gust", "m/s", "greatest gust at 10 m in the interval; missing where the source has none"),
+            _number("cloud_cover", "percent", "share of the sky covered, mean over the interval"),
+            _text("source", "who made it: open-meteo or met-norway"),
+            _text("kind", "forecast, or hindcast where the value was not known at issued_at"),
+        ]
+    ),
+    key=("issued_at", "valid_time"),
+    time="issued_at",
+)
+
+SOLAR_GAIN = Frame(
+    "solar_gain",
+    "Sun through the windows of each room, as it was known at issued_at.",
+    pa.schema(
+        [
+            _time("issued_at", "when this estimate became known"),
+            _text("room", "room of the site"),
+            _VALID_TIME,
+            _number("poa_global", "W/m2", "plane-of-array irradiance, area-weighted over the room's windows"),
+            _number("gain_open", "W", "solar heat gain with the shades up, mean over the interval"),
+            _number("gain_shaded", "W", "solar heat gain with the shades down, mean over the interval"),
+        ]
+    ),
+    key=("issued_at", "room", "valid_time"),
+    time="issued_at",
+)
+
+SOLAR_GAIN_PANE = Frame(
+    "solar_gain_pane",
+    "The same estimate for each window pane.",
+    pa.schema(
+        [
+            _time("issued_at", "when this estimate became known"),
+            _text("room", "room of the site"),
+            _text("window", "window of the room"),
+            _VALID_TIME,
+            _number("poa_global", "W/m2", "plane-of-array irradiance on the pane after obstruction"),
+            _number("gain_open", "W", "solar heat gain with the shade up"),
+            _number("gain_shaded", "W", "solar heat gain with the shade down"),
+        ]
+    ),
+    key=("issued_at", "room", "window", "valid_time"),
+    time="issued_at",
+)
+
+SHADE_SETPOINT_SCHEDULE = Frame(
+    "shade_setpoint_schedule",
+    "The plan of each window: what every room's shade and setpoints should do in the next 36 hours, and why.",
+    pa.schema(
+        [
+            _time("issued_at", "end of the window that the plan was made for"),
+            _text("room", "room of the site"),
+            _VALID_TIME,
+            _column("shade_position", pa.float64(), "1", "0 = open (retracted) .. 1 = closed (lowered)", True),
+            _column("heating_setpoint", pa.float64(), "degC", "heat below this air temperature", True),
+            _column("cooling_setpoint", pa.float64(), "degC", "cool above this air temperature", True),
+            _text("reason", "why, in a sentence for a person"),
+            _text("rule", "the rule that won, from control's vocabulary"),
+            _number("predicted_temperature", "degC", "expected room air temperature; missing without a reading"),
+            _number("baseline_shade_position", "1", "what the building's own sun-sensor rule would do, 0 .. 1"),
+        ]
+    ),
+    key=("issued_at", "room", "valid_time"),
+    time="issued_at",
+)
+
+
+def room_table(quantities: Iterable[str]) -> Frame:
+    """The 15-minute table of a site: one row per room and window, one column per quantity (canonical units).
+
+    Points of the whole building stand in the rows of the room `building`. A value stands for the window that
+    starts at `timestamp`; it is missing where no reading is young enough.
+    """
+    names = sorted(set(quantities))
+    columns = [_number(name, "canonical unit of the quantity", name.replace("_", " ")) for name in names]
+    return Frame(
+        "room_table",
+        "Readings of every room on the common 15-minute grid.",
+        pa.schema(
+            [_text("room", "room of the site, or building"), _time("timestamp", "start of the window"), *columns]
+        ),
+        key=("room", "timestamp"),
+        time="timestamp",
+    )
+
+
+BUILDING = "building"
+"""The name that stands in the room column for points of the whole building."""

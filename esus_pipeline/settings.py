@@ -1,0 +1,94 @@
+"""What the operator sets by environment variables, read in one place. Secrets stay out of every repr.
+
+`.env.example` documents each variable for people; `VARIABLES` is the list that the tests hold it against.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+VARIABLES = (
+    "ESUS_SITE",
+    "ESUS_DATA_DIR",
+    "ESUS_DATA_START",
+    "ESUS_BMS_URL",
+    "ESUS_BMS_USERNAME",
+    "ESUS_BMS_PASSWORD",
+    "ESUS_BMS_CONNECTIONS",
+    "ESUS_FORECAST_URL",
+    "ESUS_FORECAST_FALLBACK_URL",
+    "ESUS_HINDCAST_URL",
+    "ESUS_CONTACT",
+    "ESUS_GAP_HOURS",
+    "ESUS_AUTOMATION",
+    "DAGSTER_HOME",
+)
+
+_ON = {"on", "1", "true", "yes"}
+_OFF = {"off", "0", "false", "no"}
+
+
+class SettingsError(ValueError):
+    """An environment variable that is missing or cannot be used; the message says what to set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process. An empty string means "not set"."""
+
+    site: str = "tmv23"
+    data_dir: Path = Path("data")
+    bms_url: str = ""
+    bms_username: str = ""
+    bms_password: str = field(default="", repr=False)
+    bms_connections: int = 2
+    forecast_url: str = "https://api.open-meteo.com"
+    forecast_fallback_url: str = "https://api.met.no"
+    hindcast_url: str = ""
+    contact: str = ""
+    gap_hours: int = 48
+    data_start: date | None = None
+    """First day (UTC) that has partitions, where it is not the site's."""
+    automation: bool = False
+    """Whether schedules and sensors start by themselves; otherwise the operator turns them on."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Settings of the environment; SettingsError names the variable that cannot be read."""
+
+        def text(name: str, default: str) -> str:
+            return env.get(name, "").strip() or default
+
+        def number(name: str, default: int) -> int:
+            value = text(name, str(default))
+            if not value.isdecimal() or int(value) < 1:
+                raise SettingsError(f"{name} must be a whole number of at least 1, got {value!r}")
+            return int(value)
+
+        def day(name: str) -> date | None:
+            value = text(name, "")
+            try:
+                return date.fromisoformat(value) if value else None
+            except ValueError:
+                raise SettingsError(f"{name} must be a day such as 2026-01-31, got {value!r}") from None
+
+        automation = text("ESUS_AUTOMATION", "off").lower()
+        if automation not in _ON | _OFF:
+            raise SettingsError(f"ESUS_AUTOMATION must be on or off, got {automation!r}")
+        return cls(
+            site=text("ESUS_SITE", cls.site),
+            data_dir=Path(text("ESUS_DATA_DIR", str(cls.data_dir))).expanduser().resolve(),
+            bms_url=text("ESUS_BMS_URL", ""),
+            bms_username=text("ESUS_BMS_USERNAME", ""),
+            bms_password=env.get("ESUS_BMS_PASSWORD", ""),
+            bms_connections=number("ESUS_BMS_CONNECTIONS", cls.bms_connections),
+            forecast_url=text("ESUS_FORECAST_URL", cls.forecast_url),
+            forecast_fallback_url=text("ESUS_FORECAST_FALLBACK_URL", cls.forecast_fallback_url),
+            hindcast_url=text("ESUS_HINDCAST_URL", ""),
+            contact=text("ESUS_CONTACT", ""),
+            gap_hours=number("ESUS_GAP_HOURS", cls.gap_hours),
+            data_start=day("ESUS_DATA_START"),
+            automation=automation in _ON,
+        )

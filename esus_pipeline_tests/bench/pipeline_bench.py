@@ -1,0 +1,168 @@
+"""The chain through Dagster: one quarter of an hour from tick to schedule, and ranged backfills, on SQLite."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from string import Template
+
+import esus_pipeline.demo
+from esus_pipeline_tests.bench.servers import PASSWORD, USERNAME, simulator
+
+KEY_FORMAT = "%Y-%m-%d-%H:%M"
+BATCHED = {"DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1"}
+
+RUN = """
+import sys
+import dagster as dg
+from esus_pipeline.definitions import defs
+first, last, executor = sys.argv[1:]
+tags = {"dagster/partition": first} if first == last else {
+    "dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+job = defs.resolve_job_def("quarter_hour")
+with dg.DagsterInstance.get() as instance:
+    if executor == "in_process":
+        keys = {"partition_key": first} if first == last else {}
+        done = job.execute_in_process(instance=instance, tags=tags, **keys).success
+    else:
+        from esus_pipeline_tests.bench.pipeline_bench import multiprocess_job
+        done = dg.execute_job(dg.reconstructable(multiprocess_job), instance=instance, tags=tags).success
+sys.exit(0 if done else 1)
+"""
+
+
+def multiprocess_job():  # type: ignore[no-untyped-def]  # dagster reconstructs it by name
+    """The same chain with Dagster's default executor, for comparison."""
+    import dagster as dg
+
+    from esus_pipeline.defs.automation import ASSETS
+    from esus_pipeline.defs.resources import resources
+    from esus_pipeline.settings import Settings
+
+    job = dg.define_asset_job("all_assets", selection="*", executor_def=dg.multiprocess_executor)
+    definitions = dg.Definitions(assets=ASSETS, jobs=[job], resources=resources(Settings.from_env()))
+    return definitions.resolve_job_def("all_assets")
+
+
+@dataclass(frozen=True)
+class _Cost:
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def quarter_hour() -> list[dict[str, object]]:
+    """The newest whole window through all assets: the run's process, imports included."""
+    with _Bench() as bench:
+        key = _key(bench.now - timedelta(minutes=15))
+        bench.run(_key(bench.now - timedelta(minutes=30)), _key(bench.now - timedelta(minutes=30)), "in_process")
+        ours = min((bench.run(key, key, "in_process") for _ in range(3)), key=lambda cost: cost.cpu_s)
+        other = bench.run(key, key, "multiprocess")
+    what = "one quarter-hour, tick to schedule, in-process / multiprocess executor"
+    return [
+        _row("c_wall", f"{what}: wall", ours.wall_s, other.wall_s, ours.peak_mb),
+        _row("c_cpu", f"{what}: CPU", ours.cpu_s, other.cpu_s, ours.peak_mb),
+    ]
+
+
+def backfills() -> list[dict[str, object]]:
+    """1 and 30 days through all assets, ours with the batching storage, the other 1 day with Dagster's defaults."""
+    rows = []
+    with _Bench() as bench:
+        midnight = bench.now.replace(hour=0, minute=0)
+        day = (_key(midnight - timedelta(days=32)), _key(midnight - timedelta(days=31, minutes=15)))
+        bench.run(*day, "in_process", storage="warm-up")
+        stock = bench.run(*day, "in_process", storage="stock", batched=False)
+        one = bench.run(*day, "in_process")
+        rows.append(
+            _row(
+                "d1",
+                "backfill of 1 day (96 windows, all assets) / stock event storage",
+                one.wall_s,
+                stock.wall_s,
+                one.peak_mb,
+            )
+        )
+        month = (_key(midnight - timedelta(days=31)), _key(midnight - timedelta(days=1, minutes=15)))
+        thirty = bench.run(*month, "in_process")
+        rows.append(
+            _row(
+                "d30",
+                "backfill of 30 days (2,880 windows) / 30 times one day",
+                thirty.wall_s,
+                30 * one.wall_s,
+                thirty.peak_mb,
+            )
+        )
+    return rows
+
+
+class _Bench:
+    """A folder, a simulator and the environment that binds them."""
+
+    def __enter__(self) -> "_Bench":
+        self._folder = tempfile.TemporaryDirectory()
+        self._home = Path(self._folder.name)
+        self._simulator = simulator()
+        url = self._simulator.__enter__()
+        stamp = datetime.now(UTC)
+        self.now = stamp.replace(minute=stamp.minute // 15 * 15, second=0, microsecond=0)
+        self._env = {
+            **os.environ,
+            "ESUS_SITE": "tmv23",
+            "ESUS_BMS_URL": url,
+            "ESUS_BMS_USERNAME": USERNAME,
+            "ESUS_BMS_PASSWORD": PASSWORD,
+            "ESUS_FORECAST_URL": url,
+            "ESUS_FORECAST_FALLBACK_URL": url,
+            "ESUS_CONTACT": "bench@localhost",
+            "ESUS_DATA_DIR": str(self._home / "data"),
+            "PYTHONWARNINGS": "ignore",
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._simulator.__exit__(None, None, None)
+        self._folder.cleanup()
+
+    def run(self, first: str, last: str, executor: str, storage: str = "batching", batched: bool = True) -> _Cost:
+        """One run in a process of its own; RuntimeError with the end of its output when it fails."""
+        home = self._home / storage
+        home.mkdir(exist_ok=True)
+        template = (Path(esus_pipeline.demo.__file__).parent / "dagster.yaml").read_text(encoding="utf-8")
+        settings = (
+            Template(template).substitute(home=home) if storage == "batching" else "telemetry: {enabled: false}\n"
+        )
+        (home / "dagster.yaml").write_text(settings, encoding="utf-8")
+        env = {**self._env, "DAGSTER_HOME": str(home), **(BATCHED if batched else {})}
+        output = home / "output.log"
+        began = time.monotonic()
+        with output.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", RUN, first, last, executor], env=env, stdout=log, stderr=log
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise RuntimeError(output.read_text(encoding="utf-8")[-3000:])
+        return _Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _key(instant: datetime) -> str:
+    return instant.strftime(KEY_FORMAT)
+
+
+def _row(id_: str, what: str, ours: float, other: float, peak_mb: float) -> dict[str, object]:
+    ratio = round(other / ours, 2)
+    return {
+        "id": id_,
+        "what": what,
+        "ours": round(ours, 2),
+        "other": round(other, 2),
+        "ratio": ratio,
+        "unit": "s",
+        "peak_mb": round(peak_mb),
+    }

@@ -1,0 +1,192 @@
+"""The demo in a real browser: the graph of the chain, a backfill launched by clicking, and the plan page."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from esus_pipeline.demo.dagster_api import DagsterApi
+from esus_pipeline.site import load_site
+from esus_pipeline_tests.real.processes import Demo, wait_until
+
+pytestmark = pytest.mark.real
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+ASSETS = ["raw_bms_readings", "clean_series", "weather_forecast", "solar_gain", "shade_setpoint_schedule"]
+DAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+FIRST, LAST = f"{DAY}-00:00", f"{DAY}-23:45"
+SECOND = 1000.0
+
+RUNS = """
+query ($backfill: String!) {
+  runsOrError(filter: {tags: [{key: "dagster/backfill", value: $backfill}]}) {
+    ... on Runs { results { runId status } }
+  }
+  partitionBackfillOrError(backfillId: $backfill) { ... on PartitionBackfill { status numPartitions } }
+}"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    try:
+        demo.start()
+        demo.wait_green(400)
+        yield demo
+    finally:
+        demo.end()
+
+
+@dataclass
+class Witness:
+    """What the browser complained of, and where it went."""
+
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def browser(width: int, height: int) -> Iterator[tuple[Page, Witness]]:
+    """A page of a fresh browser, watched."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}: apt-get install chromium")
+    witness = Witness()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=90 * SECOND)
+        try:
+            context = chromium.new_context(viewport={"width": width, "height": height})
+            context.on("request", lambda request: _note_host(witness, request.url))
+            page = context.new_page()
+            page.set_default_timeout(60 * SECOND)
+            page.on("console", lambda message: _note_error(witness, message.type, message.text))
+            page.on("pageerror", lambda error: witness.errors.append(str(error)))
+            yield page, witness
+        finally:
+            chromium.close()
+
+
+def _note_host(witness: Witness, url: str) -> None:
+    if url.startswith("http"):
+        witness.hosts.add(httpx.URL(url).host)
+
+
+def _note_error(witness: Witness, kind: str, text: str) -> None:
+    if kind == "error":
+        witness.errors.append(text)
+
+
+def shoot(page: Page, name: str, full_page: bool = False) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
+
+
+def open_graph(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.ui}/asset-groups")
+    expect(page.get_by_role("button", name="Materialize all")).to_be_enabled(timeout=60 * SECOND)
+    page.get_by_text("readings", exact=True).first.wait_for()
+    page.keyboard.press("Alt+e")  # expands the groups
+    for asset in ASSETS:
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible(timeout=60 * SECOND)
+
+
+def launch_backfill_by_hand(page: Page) -> str:
+    """Materialize all... -> type the range of partitions -> Launch backfill; the id that the page shows."""
+    page.get_by_role("button", name="Materialize all").click()
+    dialog = page.get_by_role("dialog")
+    chosen = dialog.locator("input[type=text]").first
+    chosen.fill(f"[{FIRST}...{LAST}]")
+    chosen.press("Tab")
+    expect(dialog.get_by_text("96 partitions")).to_be_visible()
+    shoot(page, "backfill-dialog")
+    dialog.get_by_role("button", name="Launch backfill").click()
+    toast = page.get_by_text(re.compile("Created backfill"))
+    toast.wait_for()
+    page.wait_for_timeout(SECOND)  # it slides in
+    shoot(page, "backfill-created")
+    found = re.search(r"Created backfill\s+(\w+)", page.inner_text("body"))
+    assert found
+    return found[1]
+
+
+def ask(demo: Demo, backfill: str) -> dict:
+    answer = httpx.post(f"{demo.ui}/graphql", json={"query": RUNS, "variables": {"backfill": backfill}}, timeout=60)
+    return answer.raise_for_status().json()["data"]
+
+
+def test_a_backfill_launched_in_the_browser_fills_a_day_in_one_run(demo):
+    with browser(1900, 1000) as (page, witness):
+        open_graph(page, demo)
+        shoot(page, "asset-graph")
+        backfill = launch_backfill_by_hand(page)
+        done = wait_until(
+            "the end of the backfill",
+            lambda: (found := ask(demo, backfill))["partitionBackfillOrError"]["status"] != "REQUESTED" and found,
+            300,
+            pause=2.0,
+        )
+        page.goto(f"{demo.ui}/runs/b/{backfill}")
+        page.get_by_text("Completed").first.wait_for()
+        shoot(page, "backfill-done")
+    assert done["partitionBackfillOrError"] == {"status": "COMPLETED_SUCCESS", "numPartitions": 96}
+    assert [run["status"] for run in done["runsOrError"]["results"]] == ["SUCCESS"]
+    for asset, ranges in DagsterApi(demo.ui).materialized(ASSETS).items():
+        assert any(first <= FIRST and last >= LAST for first, last in ranges), (asset, ranges)
+    assert witness.errors == []
+    assert witness.hosts == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("plan-desktop", 1280, 900), ("plan-phone", 390, 844)])
+def test_the_plan_page_shows_every_room_and_asks_nobody_else(demo, name, width, height):
+    site = load_site("tmv23")
+    with browser(width, height) as (page, witness):
+        page.goto(demo.plan_page)
+        for room in site.rooms:
+            expect(page.get_by_role("heading", name=room.title)).to_be_visible()
+        assert page.locator("svg").count() >= len(site.rooms)
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        shoot(page, name, full_page=True)
+    assert overflow <= 0, "the page must not scroll sideways"
+    assert witness.errors == []
+    assert witness.hosts == {"127.0.0.1"}
+
+
+def test_a_second_demo_of_the_same_home_is_refused_and_harms_nothing(demo):
+    second = Demo(demo.home, "second")
+    before = [process.pid for process in demo.services()]
+    second.start()
+    wait_until("the refusal", lambda: not second.alive, 60)
+    assert "A demo is running already" in second.output
+    assert demo.alive
+    assert [process.pid for process in demo.services()] == before
+
+
+def test_the_password_of_the_building_is_nowhere_on_disk(demo):
+    password = next(
+        process.environ()["ESUS_BMS_PASSWORD"] for process in demo.services() if "simulator" in str(process.cmdline())
+    )
+    assert len(password) > 10
+    files = [path for path in demo.home.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert [path for path in files if password.encode() in path.read_bytes()] == []
+
+
+def test_ctrl_c_stops_every_process(demo):
+    assert demo.stop() == 0
+    assert demo.services() == []
+    assert demo.output.endswith("Stopped.\n")
