@@ -61,7 +61,8 @@ def _bring_up(system: Supervisor, ports: Ports, home: Path, workspace: Path, beg
     api = DagsterApi(f"http://127.0.0.1:{ports.ui}")
     _start_servers(system, ports, home, workspace, api)
     load = FirstLoad(api, _first_day(home), datetime.now(UTC))
-    _say(began, f"Dagster is up; loading {len(load.keys)} windows since {load.keys[0]} UTC in one ranged backfill")
+    _say(began, f"Dagster is up at http://127.0.0.1:{ports.ui}")
+    click.echo(f"           loading {len(load.keys)} windows since {load.keys[0]} UTC in one ranged backfill")
     deadline = time.monotonic() + GREEN_SECONDS
     good, problem = _advance(load, ports)
     system.start(Service("daemon", _python("-m", "dagster._daemon", "run", "-w", str(workspace)), lambda: True))

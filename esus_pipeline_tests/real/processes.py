@@ -110,11 +110,12 @@ class Demo:
 
     @property
     def ui(self) -> str:
-        return self._address("Dagster")
+        """Known as soon as Dagster is up, before everything is green."""
+        return self._address(r"\[.*\] Dagster is up at")
 
     @property
     def plan_page(self) -> str:
-        return self._address("The plan")
+        return self._address(" +The plan +")
 
     def services(self) -> list[psutil.Process]:
         """Every process that the supervisor started, and those that they started."""
@@ -146,10 +147,11 @@ class Demo:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    def _address(self, name: str) -> str:
-        match = re.search(rf"^ +{name} +(http://127\.0\.0\.1:\d+)$", self.output, re.MULTILINE)
-        assert match, self.output
-        return match[1]
+    def _address(self, before: str) -> str:
+        """The newest one printed; a demo that is started again may have other ports."""
+        found = re.findall(rf"^{before} *(http://127\.0\.0\.1:\d+)$", self.output, re.MULTILINE)
+        assert found, self.output
+        return found[-1]
 
     def _is_mine(self, process: psutil.Process) -> bool:
         try:
