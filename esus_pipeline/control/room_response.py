@@ -11,22 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from esus_pipeline.control.inputs import Array, Horizon, Mask
+from esus_pipeline.control.model.room_model import (
+    AIR_HEAT,
+    FRESH_AIR,
+    LEAKAGE,
+    PERSON_HEAT,
+    SUPPLY_AIR,
+    WORKPLACE_HEAT,
+)
 from esus_pipeline.control.setpoints import Setpoints
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Room
 
-AIR_HEAT = 0.335
-"""Wh/(m3 K), heat capacity of air."""
-LEAKAGE = 0.1
-"""Air changes per hour through leaks."""
-FRESH_AIR = 36.0
-"""m3/h of supply air per person at full use (10 l/s), while people are expected."""
-SUPPLY_TEMPERATURE = 18.0
-"""degC; supply air is warmed to this (heat recovery, coil) and comes in as outdoor air when that is warmer."""
-PERSON_HEAT = 75.0
-"""W sensible per person."""
-WORKPLACE_HEAT = 100.0
-"""W of equipment and light per person at work."""
 PRESENCE = 0.6
 """Share of a room's people who are there in working hours."""
 
@@ -82,7 +78,7 @@ def make_response(horizon: Horizon, setpoints: Setpoints) -> RoomResponse:
     outdoor = horizon.outdoor[:, None]
     loss = to_outdoors + to_supply
     keep = np.exp(-loss * hours / capacity)
-    rest = to_outdoors * outdoor + to_supply * np.maximum(outdoor, SUPPLY_TEMPERATURE) + people
+    rest = to_outdoors * outdoor + to_supply * np.maximum(outdoor, SUPPLY_AIR) + people
     share = (1 - keep) / loss
     return RoomResponse(
         keep=keep,
