@@ -43,7 +43,7 @@ WORKPLACE_HEAT = 100.0
 AIR_AND_FURNITURE = 10_000.0
 """J/(K m2 floor) of air and furniture, ISO 52016-1."""
 SURFACE_EXCHANGE = 1 / (1 / (3.45 * 4.5) + 1 / (9.1 * 2.5))
-"""W/(K m2 floor) from air to mass: ISO 13790's h_is over 4.5 and, in series, h_ms over 2.5 m2 of surface per m2 floor."""
+"""W/(K m2 floor) from air to mass, ISO 13790: in series h_is over 4.5 and h_ms over 2.5 m2 surface per m2 floor."""
 SUN_TO_AIR = 0.3
 """Share of the sun that warms air and furniture at once."""
 
