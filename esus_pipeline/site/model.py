@@ -81,6 +81,23 @@ class ShadeKind(Fact):
     travel_seconds: Positive = 60.0
 
 
+class ShadeFeedback(Fact):
+    """A quantity that tells where shades are: its readings when they are open (retracted) and closed (lowered).
+
+    It is measured in the rooms of the group, or once for the building.
+    """
+
+    quantity: str
+    open_at: float
+    closed_at: float
+
+    @model_validator(mode="after")
+    def _polarity(self) -> "ShadeFeedback":
+        if self.open_at == self.closed_at:
+            raise ValueError("open_at must differ from closed_at")
+        return self
+
+
 class ShadeGroup(Fact):
     """Rooms whose shades move together on one output."""
 
@@ -89,6 +106,7 @@ class ShadeGroup(Fact):
     """Facade irradiance (W/m2) above which the building's own rule lowers the shades."""
     open_below: Annotated[float, Field(ge=0)]
     """Facade irradiance (W/m2) below which the building's own rule raises them."""
+    feedback: ShadeFeedback | None = None
 
     @model_validator(mode="after")
     def _hysteresis(self) -> "ShadeGroup":

@@ -72,6 +72,11 @@ NUMBER = "Input should be a valid number, unable to parse string as a number"
         ),
         ("rooms: [1.230]", "rooms: []", "shade_groups.south.rooms: must name at least one room"),
         ("open_below: 120", "open_below: 250", "shade_groups.south: open_below must be less than close_above"),
+        (
+            "open_below: 120}",
+            "open_below: 120, feedback: {quantity: wind_speed, open_at: 1, closed_at: 1}}",
+            "shade_groups.south.feedback: open_at must differ from closed_at",
+        ),
         ("release_below: 8", "release_below: 10", "wind: release_below must be less than retract_above"),
         ("start: 08:00", "start: 16:00", "occupancy: start must be before end"),
         (
