@@ -169,9 +169,9 @@ def fetch(start: datetime, end: datetime, points: tuple[int, ...], output: Path)
 def export(asset: str, start: datetime, end: datetime, output: Path) -> None:
     """Write an asset's rows to a file.
 
-    ASSET is raw_bms_readings, clean_series, room_table, weather_forecast, solar_gain, solar_gain_pane,
-    shade_setpoint_schedule or quarantine. The span names windows: readings and rooms are the rows of those windows;
-    forecasts, gains and plans are what was in force in them, each issue as a whole.
+    ASSET is raw_bms_readings, clean_series, point_states, gaps, room_table, weather_forecast, solar_gain,
+    solar_gain_pane, shade_setpoint_schedule or quarantine. The span names windows: readings and rooms are the rows of
+    those windows; forecasts, gains and plans are what was in force in them, each issue as a whole.
     """
     from esus_pipeline.archive import ArchiveError
     from esus_pipeline.connect import archive

@@ -12,6 +12,8 @@ import pandas as pd
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     CLEAN_SERIES,
+    GAP,
+    POINT_STATE,
     QUARANTINE,
     RAW_BMS_READINGS,
     SHADE_SETPOINT_SCHEDULE,
@@ -31,7 +33,7 @@ ENDINGS = (".parquet", ".csv")
 
 _INSTANT = timedelta(microseconds=1)
 _ISSUED = {frame.name: frame for frame in (WEATHER_FORECAST, SOLAR_GAIN, SOLAR_GAIN_PANE, SHADE_SETPOINT_SCHEDULE)}
-_BY_WINDOW = {frame.name: frame for frame in (RAW_BMS_READINGS, CLEAN_SERIES, QUARANTINE)}
+_BY_WINDOW = {frame.name: frame for frame in (RAW_BMS_READINGS, CLEAN_SERIES, POINT_STATE, GAP, QUARANTINE)}
 TABLES = sorted([*_ISSUED, *_BY_WINDOW, "room_table"])
 
 

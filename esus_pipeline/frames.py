@@ -123,6 +123,89 @@ CLEAN_SERIES = Frame(
     time="timestamp",
 )
 
+POINT_STATE = Frame(
+    "point_states",
+    "What every point is believed to be at the end of each window: current, late, missing, stuck ..; and since when.",
+    pa.schema(
+        [
+            _time("window", "start of the window at whose end the point is judged"),
+            _POINT,
+            _text("room", "room of the site, missing for a point of the whole building", required=False),
+            _text("quantity", "what is measured, from the site's vocabulary"),
+            _text("controller", "what delivers late together: the first part of the point's path"),
+            _text("state", "one of quality.State"),
+            _column(
+                "since",
+                TIMESTAMP,
+                "UTC",
+                "late, missing: the newest reading; stuck, implausible: the first such reading; else missing",
+            ),
+            _number("age_minutes", "min", "age of the newest reading at the end of the window"),
+            _number("bound_minutes", "min", "own silence that is normal now; missing where silence says nothing"),
+            _number("controller_late_minutes", "min", "how far the controller's watermark is behind the window's end"),
+            _number("controller_bound_minutes", "min", "how far behind is normal for the controller"),
+        ]
+    ),
+    key=("window", "point_id"),
+    time="window",
+)
+
+GAP = Frame(
+    "gaps",
+    "The ledger of gaps: silences of a point longer than its rhythm allows, and what became of them.",
+    pa.schema(
+        [
+            _POINT,
+            _time("gap_start", "the reading after which the point fell silent"),
+            _column("gap_end", TIMESTAMP, "UTC", "the next reading; missing while the silence lasts"),
+            _text("state", "late (may still be delivered), missing (final) or healed"),
+            _time("first_seen", "end of the first window by which the silence was too long"),
+            _column("healed_at", TIMESTAMP, "UTC", "when readings inside the gap had arrived after all"),
+        ]
+    ),
+    key=("point_id", "gap_start"),
+    time="gap_start",
+)
+
+RHYTHM = Frame(
+    "point_rhythm",
+    "What is normal for a point, learned from its own history: its silences, its levels, its stillness.",
+    pa.schema(
+        [
+            _time("valid_from", "first window that is judged by this version"),
+            _POINT,
+            _text("kind", "periodic, change_of_value, silent (its silence says nothing) or short (configured bound)"),
+            _column("gaps", pa.int64(), "1", "silences between readings that it was learned from", required=True),
+            _number("bound_workday", "min", "allowed silence on weekdays by day (local 06:00-20:00)"),
+            _number("bound_night", "min", "allowed silence in the nights before and after weekdays"),
+            _number("bound_weekend", "min", "allowed silence on Saturday and Sunday by day"),
+            _number("bound_weekend_night", "min", "allowed silence in weekend nights"),
+            _column("newest", TIMESTAMP, "UTC", "newest reading ever received before the version was made"),
+            _number("level_low", "canonical unit", "0.5 % of the good readings are below"),
+            _number("level_high", "canonical unit", "0.5 % of the good readings are above"),
+            _number("still_minutes", "min", "longest run of equal readings that was seen"),
+            _number("still_readings", "1", "most equal readings in a row that were seen"),
+        ]
+    ),
+    key=("valid_from", "point_id"),
+    time="valid_from",
+)
+
+CONTROLLER_RHYTHM = Frame(
+    "controller_rhythm",
+    "How late a controller usually delivers, learned from when its readings arrived.",
+    pa.schema(
+        [
+            _time("valid_from", "first window that is judged by this version"),
+            _text("controller", "first part of the points' paths"),
+            _column("polls", pa.int64(), "1", "polls that it was learned from", required=True),
+            _number("bound_minutes", "min", "distance between watermark and wall clock that is normal"),
+        ]
+    ),
+    key=("valid_from", "controller"),
+    time="valid_from",
+)
+
 WEATHER_FORECAST = Frame(
     "weather_forecast",
     "Forecasts as they became known, one row per issue and 15 minutes.",

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.weather import solar_gain, weather_forecast
 
-ASSETS = [raw_bms_readings, clean_series, weather_forecast, solar_gain, shade_setpoint_schedule]
+ASSETS = [raw_bms_readings, clean_series, point_states, weather_forecast, solar_gain, shade_setpoint_schedule]
 
 REPAIR_TAG = "esus/repair"
 """Tag of runs that heal the past; the instance lets one of them run at a time, so that the live poll never waits."""
@@ -22,6 +23,6 @@ quarter_hour = dg.define_asset_job(
 
 late_readings = dg.define_asset_job(
     "late_readings",
-    selection=dg.AssetSelection.assets(clean_series),
-    description="Clean again the windows into which readings came late. Plans of the past stay as they were made.",
+    selection=dg.AssetSelection.assets(clean_series, point_states),
+    description="Clean and judge again what late readings changed. Plans of the past stay as they were made.",
 )

@@ -1,9 +1,9 @@
 """From readings as the building gave them to clean series and the 15-minute room table. Pure functions on frames."""
 
 from esus_pipeline.readings.clean import clean
-from esus_pipeline.readings.context import slow_points, tables, with_context
+from esus_pipeline.readings.context import Read, slow_points, tables, with_context
 from esus_pipeline.readings.quality import Quality
 from esus_pipeline.readings.rooms import room_frame, room_table
 
-__all__ = ["Quality", "clean", "room_frame", "room_table", "slow_points", "tables", "with_context"]
+__all__ = ["Quality", "Read", "clean", "room_frame", "room_table", "slow_points", "tables", "with_context"]
 """`tables` is the whole way from the archive to both tables of a window; the others are its parts."""

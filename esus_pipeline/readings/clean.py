@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.frames import CLEAN_SERIES
-from esus_pipeline.readings.instants import Floats, Ints, Mask, microseconds
+from esus_pipeline.instants import Floats, Ints, Mask, microseconds
 from esus_pipeline.readings.quality import Quality, too_fast
 from esus_pipeline.site import Point, Site
 

@@ -9,7 +9,7 @@ to the last bit. Times and ages are int64 microseconds; windows are given by the
 import numpy as np
 
 from esus_pipeline.frames import STEP
-from esus_pipeline.readings.instants import Floats, Ints, length
+from esus_pipeline.instants import Floats, Ints, length
 
 WINDOW = length(STEP)
 

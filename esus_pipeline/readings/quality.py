@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from esus_pipeline.readings.instants import Floats, Ints, Mask, length
+from esus_pipeline.instants import Floats, Ints, Mask, length
 
 
 class Quality(StrEnum):

@@ -12,8 +12,8 @@ import pandas as pd
 
 from esus_pipeline.frames import BUILDING, STEP, Frame
 from esus_pipeline.frames import room_table as room_table_frame
+from esus_pipeline.instants import Floats, Ints, length, microseconds
 from esus_pipeline.readings import grid
-from esus_pipeline.readings.instants import Floats, Ints, length, microseconds
 from esus_pipeline.readings.quality import Quality
 from esus_pipeline.site import Quantity, Site
 

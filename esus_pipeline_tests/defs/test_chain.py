@@ -27,6 +27,7 @@ REPORTED = {
         "points_expected", "points_failed", "newest_reading_age_seconds", "duration_seconds",
     },
     "clean_series": {"rows", "rows_good", "room_table_filled_cells", "room_table_cells", "duration_seconds"},
+    "point_states": {"rows_current", "gaps_new", "duration_seconds"},
     "weather_forecast": {
         "rows", "source", "kind", "issued_at", "age_seconds", "current", "rejected", "requests", "duration_seconds",
     },

@@ -1,0 +1,89 @@
+"""How long a silence is normal: for every point by the kind of hour, for every controller one number.
+
+Belongs here: holding silences against bounds. Does not belong here: learning them (see rhythm and lateness).
+
+A silence uses up its bound: an hour of a night uses less of it than an hour of a working day where the point is
+quieter at night. It is too long when more than the whole is used. With equal bounds this is the plain comparison.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from esus_pipeline.frames import CONTROLLER_RHYTHM, RHYTHM
+from esus_pipeline.instants import NEVER, Floats, Ints, Mask, length
+from esus_pipeline.quality.week import KINDS, kind_at, spent
+from esus_pipeline.site import Point, Site
+
+LONGEST = timedelta(hours=48)
+"""A point that may be silent for longer than this cannot be judged by its silence."""
+
+CONTROLLER = timedelta(hours=1)
+"""Lateness of a controller that is normal before it has been learned."""
+
+_SWITCHES = {"bool", "state"}
+_MINUTE = length(timedelta(minutes=1))
+COLUMNS = [f"bound_{kind}" for kind in KINDS]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds in microseconds, points and controllers in the order of the site."""
+
+    zone: ZoneInfo
+    points: Floats
+    """[points, kinds of hour]; infinite where silence says nothing."""
+    controllers: Floats
+
+    @property
+    def silent(self) -> Mask:
+        """Points whose silence says nothing."""
+        return np.asarray(np.isinf(self.points).all(axis=1))
+
+    def of(self, point: int) -> "Bounds":
+        """The bounds of one point, by its place in the site."""
+        return Bounds(self.zone, self.points[point : point + 1], self.controllers)
+
+    def used(self, since: Ints, until: Ints) -> Floats:
+        """Share of each point's bound that the silence [since, until) uses; both are [instants, points]."""
+        unknown = (since == NEVER) | (until <= since)
+        anchor = until.max(initial=0)
+        share = spent(np.where(unknown, anchor, since), np.where(unknown, anchor, until), self.zone) / self.points
+        return np.asarray(np.where(unknown, 0.0, share.sum(axis=-1)))
+
+    def minutes(self, since: Ints, until: Ints, used: Floats) -> Floats:
+        """The bound that holds for the silence [since, until), in minutes; NaN where silence says nothing."""
+        kind = kind_at(np.where(until == NEVER, until.max(initial=0), until), self.zone)
+        plain = self.points[np.arange(len(self.points)), kind]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bound = np.where(used > 0, (until - since) / used, plain) / _MINUTE
+        return np.where(np.isfinite(bound), bound, np.nan)
+
+
+def silent_by_nature(point: Point) -> bool:
+    """Whether the point is one that speaks only when somebody or something switches."""
+    return point.role in ("setpoint", "command") or point.unit in _SWITCHES
+
+
+def configured(site: Site, point: Point) -> float:
+    """Bound before anything is learned, microseconds: the greatest age of the quantity, as the site says."""
+    age = site.quantity(point.quantity).max_age
+    return np.inf if silent_by_nature(point) or age > LONGEST else float(length(age))
+
+
+def bounds(site: Site, rhythm: pd.DataFrame | None = None, controllers: pd.DataFrame | None = None) -> Bounds:
+    """Bounds of a version (frames.RHYTHM, frames.CONTROLLER_RHYTHM), configured ones for whoever is not in it."""
+    names = list(dict.fromkeys(point.controller for point in site.points))
+    points = np.array([[configured(site, point)] * len(KINDS) for point in site.points]).reshape(-1, len(KINDS))
+    learned = (RHYTHM.empty() if rhythm is None else rhythm).set_index("point_id")
+    for row, point in enumerate(site.points):
+        if point.id in learned.index and learned.at[point.id, "kind"] != "short":
+            values = learned.loc[point.id, COLUMNS].to_numpy(dtype=float) * _MINUTE
+            points[row] = np.where(np.isnan(values), np.inf, values)
+    known = (CONTROLLER_RHYTHM.empty() if controllers is None else controllers).set_index("controller")
+    usual = [known["bound_minutes"].get(name, np.nan) * _MINUTE for name in names]
+    lateness = np.array([length(CONTROLLER) if np.isnan(value) else value for value in usual], dtype=float)
+    return Bounds(site.zone, points, lateness)

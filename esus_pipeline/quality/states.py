@@ -1,0 +1,154 @@
+"""What a point is believed to be at the end of a window, from the readings stamped before it.
+
+Belongs here: the vocabulary and the verdict. Does not belong here: how the bounds are learned (see rhythm and
+lateness), the ledger of gaps (see gaps), whether one reading can be believed (see readings.quality).
+
+A point is judged against what its controller has already delivered, never against the wall clock; a controller
+against the lateness that it usually has. A verdict uses nothing stamped at or after the window's end, so that a
+window judged live and one judged later from the same readings agree.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from esus_pipeline.frames import POINT_STATE, STEP
+from esus_pipeline.instants import NEVER, Floats, Ints, instants, length, microseconds
+from esus_pipeline.quality.bounds import Bounds
+from esus_pipeline.quality.heard import Heard
+from esus_pipeline.site import Site
+
+FINAL = timedelta(hours=8, minutes=30)
+"""The building has been seen to deliver 8 hours late; what has not come after this will not come."""
+
+WITNESSES = 3
+"""A controller has reached the newest instant that so many of its points have reached: one odd clock does not count."""
+
+
+class State(StrEnum):
+    """States of a point, from the least to the most worrying; the order is the code that dashboards show."""
+
+    CURRENT = "current"
+    """Heard within its bound of what its controller has delivered."""
+    SILENT_BY_NATURE = "silent_by_nature"
+    """Its silence says nothing (setpoints, switches); its controller speaks."""
+    LATE = "late"
+    """Silent for longer than its bound, or its whole controller is; may still be delivered."""
+    STUCK = "stuck"
+    """It speaks, and always says the same, for longer than this quantity does."""
+    IMPLAUSIBLE = "implausible"
+    """It speaks, and nothing that it said within its bound can be believed."""
+    MISSING = "missing"
+    """Late by more than FINAL: lost, unless late data revokes it."""
+    NEVER_REPORTED = "never_reported"
+    """Not one reading of it was ever received."""
+
+
+STATE_CODES = {state: float(code) for code, state in enumerate(State)}
+"""Numbers for dashboards and thresholds."""
+
+_STATES = np.array(list(State), dtype=object)
+_CODES = {state: code for code, state in enumerate(State)}
+
+
+def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: datetime) -> pd.DataFrame:
+    """frames.POINT_STATE of the windows that start in [start, end), by window and point.
+
+    Args:
+        site: the building; its points in its own order.
+        heard: readings from some time before `start` on, and the newest one of each point before that.
+        bounds: the silences that are normal.
+        start: first window.
+        end: the window after the last.
+    """
+    windows = pd.date_range(start, end, freq=STEP, inclusive="left", unit="us")
+    ends = microseconds(windows) + length(STEP)
+    newest, believed = heard.newest(ends), heard.newest_good(ends)
+    member = _members(site)
+    watermark = watermarks(newest, member)
+    behind, own_mark = ends[:, None] - watermark, watermark[:, member]
+    controller_bound = bounds.controllers[None, :]
+    used, used_good = bounds.used(newest, own_mark), bounds.used(believed, own_mark)
+    tardy = (behind > controller_bound)[:, member]
+    code = _code(ends, newest, used, used_good, tardy, bounds, heard.stuck(ends))
+    since = np.where(code == _CODES[State.STUCK], heard.run_start(ends), newest)
+    since = np.where(code == _CODES[State.IMPLAUSIBLE], heard.run_start(ends), since)
+    plain = np.isin(code, [_CODES[s] for s in (State.CURRENT, State.SILENT_BY_NATURE, State.NEVER_REPORTED)])
+    since = np.where(plain, NEVER, since)
+    points = len(site.points)
+    columns = {
+        "age_minutes": _minutes(ends[:, None] - newest, newest == NEVER),
+        "bound_minutes": bounds.minutes(newest, own_mark, used),
+        "controller_late_minutes": _minutes(behind, watermark == NEVER)[:, member],
+        "controller_bound_minutes": np.broadcast_to(controller_bound / length(_MINUTE), behind.shape)[:, member],
+    }
+    table = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+    table.insert(0, "since", instants(since.ravel()))
+    table.insert(0, "state", pd.Series(_STATES[code.ravel()], dtype="str"))
+    for name in ("controller", "quantity", "room"):
+        table.insert(0, name, np.tile(np.array([getattr(p, name) for p in site.points], dtype=object), len(windows)))
+    table.insert(0, "point_id", np.tile(np.array(site.point_ids, dtype=np.int64), len(windows)))
+    table.insert(0, "window", np.repeat(windows, points))
+    return POINT_STATE.conform(table)
+
+
+_MINUTE = timedelta(minutes=1)
+
+
+def watermarks(newest: Ints, member: npt.NDArray[np.intp]) -> Ints:
+    """How far each controller has delivered at each instant: [instants, controllers].
+
+    `newest` is [instants, points], `member` the controller of each point. The mark is the newest stamp that
+    WITNESSES of the points have reached, or all of them where the controller has fewer.
+    """
+    marks = np.full((len(newest), member.max(initial=-1) + 1), NEVER)
+    for controller in range(marks.shape[1]):
+        stamps = np.sort(newest[:, member == controller], axis=1)
+        marks[:, controller] = stamps[:, -min(WITNESSES, stamps.shape[1])]
+    return marks
+
+
+def _members(site: Site) -> npt.NDArray[np.intp]:
+    names = controllers(site)
+    return np.array([names.index(point.controller) for point in site.points], dtype=np.intp)
+
+
+def controllers(site: Site) -> list[str]:
+    """Controllers of the site in the order in which its points name them."""
+    return list(dict.fromkeys(point.controller for point in site.points))
+
+
+def _code(
+    ends: Ints,
+    newest: Ints,
+    used: Floats,
+    used_good: Floats,
+    tardy: npt.NDArray[np.bool_],
+    bounds: Bounds,
+    stuck: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.intp]:
+    silent = np.broadcast_to(bounds.silent[None, :], newest.shape)
+    quiet = tardy | (used > 1)
+    final = quiet & (ends[:, None] - newest > length(FINAL))
+    return np.select(
+        [newest == NEVER, final, quiet, used_good > 1, stuck, silent],
+        [
+            _CODES[state]
+            for state in (
+                State.NEVER_REPORTED,
+                State.MISSING,
+                State.LATE,
+                State.IMPLAUSIBLE,
+                State.STUCK,
+                State.SILENT_BY_NATURE,
+            )
+        ],
+        _CODES[State.CURRENT],
+    )
+
+
+def _minutes(span: Ints, unknown: npt.NDArray[np.bool_]) -> Floats:
+    return np.where(unknown, np.nan, span / length(_MINUTE))

@@ -1,0 +1,138 @@
+"""What a point is believed to be: silent neighbours, late controllers, late data, and live against backfill."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, STEP
+from esus_pipeline.quality import State, Walk
+from esus_pipeline.site import Site, load_site
+from esus_pipeline.site.point import Point
+
+DAY = datetime(2026, 3, 10, tzinfo=UTC)
+ROOM = "1.213"
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    """Six temperatures and a setpoint on one controller, two meters on another."""
+    points = [point(k, "/A/t", "air_temperature", "degC", "measurement") for k in range(1, 7)]
+    points += [point(7, "/A/s", "heating_setpoint", "degC", "setpoint")]
+    points += [point(k, "/B/t", "heating_supply_temperature", "degC", "measurement") for k in (8, 9)]
+    return load_site("tmv23").model_copy(update={"points": tuple(points)})
+
+
+def point(id_: int, path: str, quantity: str, unit: str, role: str) -> Point:
+    return Point(id=id_, path=f"{path}{id_}", room=ROOM, quantity=quantity, unit=unit, role=role)
+
+
+def readings(site: Site, start: datetime, end: datetime, quality: str = "good") -> pd.DataFrame:
+    """Every point every five minutes, the setpoint only at the start."""
+    stamps = pd.date_range(start, end, freq="5min", inclusive="left", unit="us")
+    rows = [
+        pd.DataFrame(
+            {
+                "point_id": p.id,
+                "room": p.room,
+                "quantity": p.quantity,
+                "timestamp": stamps[:1] if p.role == "setpoint" else stamps,
+                "value": 21.0,
+                "unit": p.unit,
+                "quality": quality,
+            }
+        )
+        for p in site.points
+    ]
+    return CLEAN_SERIES.conform(pd.concat(rows, ignore_index=True))
+
+
+def without(rows: pd.DataFrame, points: set[int], start: datetime, end: datetime) -> pd.DataFrame:
+    cut = rows["point_id"].isin(points) & (rows["timestamp"] >= start) & (rows["timestamp"] < end)
+    return rows[~cut]
+
+
+def state_at(archive: Archive, site: Site, clock: timedelta) -> pd.Series:
+    """States of the window that ends at DAY + clock, by point."""
+    states, _ = Walk(archive.read, site).judge(DAY + clock - STEP, DAY + clock)
+    return states.set_index("point_id")["state"]
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)
+
+
+def test_one_silent_point_is_late_then_missing_while_its_neighbours_and_the_setpoint_are_fine(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
+    archive.merge(CLEAN_SERIES, without(rows, {2}, DAY + hours(6), DAY + hours(24)))
+    for clock, expected in [(6.5, State.CURRENT), (8.5, State.LATE), (14, State.LATE), (15, State.MISSING)]:
+        states = state_at(archive, site, hours(clock))
+        assert states[2] == expected
+        assert set(states.drop([2, 7])) == {State.CURRENT}
+        assert states[7] == State.SILENT_BY_NATURE
+
+
+def test_a_late_controller_makes_all_its_points_late_and_no_other(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
+    archive.merge(CLEAN_SERIES, without(rows, set(range(1, 8)), DAY + hours(6), DAY + hours(24)))
+    assert set(state_at(archive, site, hours(6.75)).drop(7)) == {State.CURRENT}
+    states = state_at(archive, site, hours(7.5))
+    assert set(states.loc[1:7]) == {State.LATE}
+    assert set(states.loc[8:9]) == {State.CURRENT}
+    assert set(state_at(archive, site, hours(15)).loc[1:6]) == {State.MISSING}
+
+
+def test_late_data_revokes_missing_and_heals_the_ledger(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
+    archive.merge(CLEAN_SERIES, without(rows, {2}, DAY + hours(6), DAY + hours(12)))
+    _, ledger = Walk(archive.read, site).judge(DAY + hours(12), DAY + hours(21))
+    archive.merge(GAP, ledger)
+    [gap] = archive.read(GAP).to_dict("records")
+    assert (gap["point_id"], gap["state"]) == (2, "missing")
+    assert gap["gap_start"] == DAY + hours(6) - timedelta(minutes=5)
+    assert gap["gap_end"] == DAY + hours(12)
+    assert gap["first_seen"] == DAY + hours(8)
+    archive.merge(CLEAN_SERIES, rows)
+    states, ledger = Walk(archive.read, site).judge(DAY + hours(6), DAY + hours(21))
+    assert set(states.loc[states["point_id"] == 2, "state"]) == {State.CURRENT}
+    archive.merge(GAP, ledger)
+    [gap] = archive.read(GAP).to_dict("records")
+    assert (gap["state"], gap["healed_at"]) == ("healed", DAY + hours(21))
+
+
+def test_a_point_that_never_spoke_and_one_that_talks_nonsense_are_named(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
+    rows = without(rows, {3}, DAY, DAY + hours(24))
+    mad = (rows["point_id"] == 4) & (rows["timestamp"] >= DAY + hours(6))
+    rows.loc[mad, "quality"] = "out_of_range"
+    archive.merge(CLEAN_SERIES, rows)
+    states = state_at(archive, site, hours(12))
+    assert (states[3], states[4]) == (State.NEVER_REPORTED, State.IMPLAUSIBLE)
+
+
+def test_windows_judged_live_one_by_one_and_later_in_one_walk_agree(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(48))
+    rows = without(rows, {2}, DAY + hours(6), DAY + hours(30))
+    archive.merge(CLEAN_SERIES, without(rows, set(range(1, 8)), DAY + hours(20), DAY + hours(23)))
+    walk, whole = Walk(archive.read, site), []
+    for day in (DAY, DAY + hours(24)):
+        states, ledger = walk.judge(day, day + hours(24))
+        whole.append(states)
+        archive.merge(GAP, ledger)
+    live, gaps = Archive(tmp_path / "live"), archive.read(GAP)
+    single = []
+    for step in range(2 * 96):
+        start = DAY + step * STEP
+        arrived = rows_before(archive, start + STEP)
+        live.merge(CLEAN_SERIES, arrived)
+        states, ledger = Walk(live.read, site).judge(start, start + STEP)
+        single.append(states)
+        live.merge(GAP, ledger)
+    pd.testing.assert_frame_equal(POINT_STATE.conform(pd.concat(whole)), POINT_STATE.conform(pd.concat(single)))
+    pd.testing.assert_frame_equal(gaps.drop(columns="state"), live.read(GAP).drop(columns="state"))
+    assert set(gaps["point_id"]) >= {2}
+
+
+def rows_before(archive: Archive, end: datetime) -> pd.DataFrame:
+    return archive.read(CLEAN_SERIES, end - STEP, end)
