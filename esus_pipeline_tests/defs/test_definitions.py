@@ -10,6 +10,7 @@ import pytest
 from esus_pipeline.definitions import build_definitions, defs
 from esus_pipeline.frames import (
     CLEAN_SERIES,
+    POINT_STATE,
     RAW_BMS_READINGS,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
@@ -19,11 +20,12 @@ from esus_pipeline.settings import Settings
 
 FRAMES = {
     frame.name: frame
-    for frame in (RAW_BMS_READINGS, CLEAN_SERIES, WEATHER_FORECAST, SOLAR_GAIN, SHADE_SETPOINT_SCHEDULE)
+    for frame in (RAW_BMS_READINGS, CLEAN_SERIES, POINT_STATE, WEATHER_FORECAST, SOLAR_GAIN, SHADE_SETPOINT_SCHEDULE)
 }
 ASSETS = {
     "raw_bms_readings": ("readings", {"python", "parquet"}, set()),
     "clean_series": ("readings", {"python", "parquet", "pandas"}, {"raw_bms_readings"}),
+    "point_states": ("quality", {"python", "parquet", "pandas"}, {"clean_series"}),
     "weather_forecast": ("weather", {"python", "parquet"}, set()),
     "solar_gain": ("weather", {"python", "parquet"}, {"weather_forecast", "clean_series"}),
     "shade_setpoint_schedule": (
@@ -39,7 +41,7 @@ def node(name: str):
     return GRAPH.get(dg.AssetKey(name))
 
 
-def test_there_are_the_five_assets_of_the_chain():
+def test_there_are_the_assets_of_the_chain():
     assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == set(ASSETS)
 
 
@@ -80,7 +82,7 @@ def test_the_jobs_schedule_and_sensors():
         name: {key.to_user_string() for key in repository.get_job(name).asset_layer.executable_asset_keys}
         for name in ("quarter_hour", "late_readings")
     }
-    assert selected == {"quarter_hour": set(ASSETS), "late_readings": {"clean_series"}}
+    assert selected == {"quarter_hour": set(ASSETS), "late_readings": {"clean_series", "point_states"}}
     [schedule] = repository.schedule_defs
     assert (schedule.name, schedule.cron_schedule, schedule.execution_timezone, schedule.job_name) == (
         "every_quarter_hour",

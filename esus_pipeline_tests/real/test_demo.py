@@ -28,7 +28,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-ASSETS = ["raw_bms_readings", "clean_series", "weather_forecast", "solar_gain", "shade_setpoint_schedule"]
+ASSETS = [
+    "raw_bms_readings", "clean_series", "point_states", "weather_forecast", "solar_gain", "shade_setpoint_schedule",
+]  # fmt: skip
 DAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
 FIRST, LAST = f"{DAY}-00:00", f"{DAY}-23:45"
 SECOND = 1000.0

@@ -40,7 +40,9 @@ ROUNDS, KILLS_PER_ROUND = 3, 3
 
 LONGEST_PAUSE = 6.0
 LATEST_DELIVERY = timedelta(hours=9)
-ASSETS = ["raw_bms_readings", "clean_series", "weather_forecast", "solar_gain", "shade_setpoint_schedule"]
+ASSETS = [
+    "raw_bms_readings", "clean_series", "point_states", "weather_forecast", "solar_gain", "shade_setpoint_schedule",
+]  # fmt: skip
 FRAMES = [
     RAW_BMS_READINGS,
     QUARANTINE,
