@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test lint bench dashboards lock clean
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -38,6 +38,9 @@ bench: install ## Measure, print one table, write build/bench.json
 lock: .venv/.installed ## Resolve the dependencies anew
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+dashboards: install ## Write Grafana's dashboards from their source
+	$(BIN)/python -m grafana.source
 
 clean: ## Remove what the targets made, the demo's data included
 	rm -rf .venv .tools .esus build

@@ -21,8 +21,10 @@ def files() -> dict[str, str]:
         dashboard = module.dashboard().build()
         for number, panel in enumerate(dashboard.panels or [], start=1):
             panel.id_val = number
-        text = json.dumps(dashboard, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False)
-        found[f"{dashboard.uid}.json"] = f"{text}\n"
+        plain = json.loads(json.dumps(dashboard, cls=JSONEncoder))
+        for link in plain["links"]:
+            del link["placement"]  # the SDK hides every link in a menu; without a word they stand above the panels
+        found[f"{dashboard.uid}.json"] = json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return found
 
 

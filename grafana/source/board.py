@@ -97,4 +97,4 @@ def _links() -> list[DashboardLink]:
     runs = DashboardLink("Dagster").type(DashboardLinkType.LINK).url("/dagster/").icon("cloud")
     plan = plan.tooltip("The newest plan with its reasons, as a page").target_blank(True)
     runs = runs.tooltip("Runs, assets and checks of the pipeline").target_blank(True)
-    return [link.placement("") for link in (boards, plan, runs)]
+    return [boards, plan, runs]
