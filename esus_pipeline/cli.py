@@ -51,6 +51,7 @@ class TableFile(click.Path):
 
 
 TABLE_FILE = TableFile()
+_NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 class _LazyGroup(click.Group):
@@ -212,6 +213,49 @@ def plan(at: datetime | None) -> None:
             "is ESUS_DATA_DIR right?"
         )
     click.echo(plan_words(site, plans[plans["issued_at"] == plans["issued_at"].max()], instant), nl=False)
+
+
+@main.command()
+@click.option("--plant", default="rc", show_default=True, help="rc, energyplus, or module:Class of your own.")
+@click.option(
+    "--controllers",
+    default="sg01,tuned,optimal",
+    show_default=True,
+    help="Names joined by commas: sg01, tuned, optimal, foresight, or module:Class of your own.",
+)
+@click.option("--start", "starts", type=INSTANT, multiple=True, required=True, help="First day; may be repeated.")
+@click.option(
+    "--days", type=click.FloatRange(min=0, min_open=True), default=7.0, show_default=True, help="Of each run."
+)
+@click.option("--seed", "seeds", type=int, multiple=True, default=(1,), show_default=True, help="May be repeated.")
+@click.option("--epw", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Weather of an EPW file.")
+@click.option("--json", "json_file", type=_NEW_FILE, help="Write every figure here.")
+@click.option("--html", "html_file", type=_NEW_FILE, help="Write one page with plots here.")
+@click.option("--quiet", is_flag=True, help="Do not tell of each run.")
+def evaluate(
+    plant: str,
+    controllers: str,
+    starts: tuple[datetime, ...],
+    days: float,
+    seeds: tuple[int, ...],
+    epw: Path | None,
+    json_file: Path | None,
+    html_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Close the loop: run controllers on a plant, with forecasts that err, and print what each was worth.
+
+    The same seeds give the same figures, but for times. See docs/evaluation.md.
+    """
+    from esus_pipeline.control.evaluation.command import FAILURES
+    from esus_pipeline.control.evaluation.command import evaluate as run
+
+    names = [name.strip() for name in controllers.split(",") if name.strip()]
+    try:
+        say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+        click.echo(run(plant, names, starts, days, seeds, json_file, html_file, epw, say), nl=False)
+    except FAILURES as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

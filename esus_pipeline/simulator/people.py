@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.simulator.building import Building
 from esus_pipeline.simulator.noise import MINUTE, Floats, Ints, smooth, uniform
 
 _DAY_MINUTES = 1440
@@ -19,15 +18,15 @@ def local_clock(time_s: Ints, zone: ZoneInfo) -> pd.DatetimeIndex:
     return utc.tz_convert(zone).tz_localize(None)
 
 
-def count_people(building: Building, seed: int, time_s: Ints, zone: ZoneInfo) -> Floats:
-    """Number of people, shape (minutes, rooms), for consecutive minutes `time_s`."""
+def count_people(staff: Ints, seed: int, time_s: Ints, zone: ZoneInfo) -> Floats:
+    """Number of people, shape (minutes, rooms), for consecutive minutes `time_s`; `staff` work in each room."""
     clock = local_clock(time_s, zone)
     minute = (clock.hour * 60 + clock.minute).to_numpy()
     midnight = clock.normalize()
-    present = np.zeros((len(time_s), len(building.rooms)))
+    present = np.zeros((len(time_s), len(staff)))
     for day in midnight.unique():
         rows = np.flatnonzero(midnight == day)
-        for room, people in enumerate(building.people):
+        for room, people in enumerate(staff):
             present[rows, room] = _day(seed, room, int(people), day.date())[minute[rows]]
     return present
 

@@ -70,7 +70,7 @@ def _prepare(site: Site, building: Building, weather: Weather, week: int) -> _We
     time_s = week_start(week) + MINUTE * np.arange(-_WARM_UP_MINUTES - HISTORY_MINUTES, WEEK_MINUTES, dtype=np.int64)
     sky = weather.at(time_s)
     clock = local_clock(time_s, zone)
-    people = count_people(building, seed, time_s, zone)
+    people = count_people(building.people, seed, time_s, zone)
     moved = motion(seed, people, time_s)
     shaded = shading.shade(building, sky, shading.limits_of(site))
     solar, daylight = shading.room_sun(building, shaded)

@@ -15,6 +15,12 @@ import pandas as pd
 from esus_pipeline.site import Site
 
 NAN = float("nan")
+GLARE_ABOVE = 300.0
+"""W/m2 on the facade from which somebody at the window is dazzled through an open shade."""
+
+
+class PlantError(RuntimeError):
+    """A plant that cannot do what is asked of it, or does not keep to the protocol; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +137,13 @@ class Foresight(Protocol):
 class Bounded(Protocol):
     """A plant that can compute the least cost that any controller could have had on it. Optional."""
 
-    def bound(self, start: datetime, seed: int, steps: int, prices: pd.Series) -> Mapping[str, float]:
-        """Lower bound over `steps` of 15 minutes from `reset(start, seed)` on, at prices per kWh by start of the hour.
+    def bound(
+        self, start: datetime, seed: int, steps: int, prices: pd.Series, shaded_share: float
+    ) -> Mapping[str, float]:
+        """Lower bound over `steps` of 15 minutes from `reset(start, seed)` on.
 
-        Keys: `cost` (currency), `heat_kwh`, `cooling_kwh`.
+        `prices` are electricity per kWh by start of the hour (UTC); `shaded_share` is the greatest share of working
+        hours with the shade down, 1 for no limit. Keys: `cost` (currency), `heat_kwh`, `cooling_kwh`.
         """
         ...
 

@@ -1,0 +1,197 @@
+"""Controllers x starts x seeds on one plant: the runs, and their figures season by season.
+
+Belongs here: which runs a study is made of and how they are put together. Does not belong here: how it is shown.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from esus_pipeline.control.evaluation.loop import STEPS_PER_DAY, Run, close_loop
+from esus_pipeline.control.evaluation.optimal import Optimal
+from esus_pipeline.control.evaluation.prices import day_ahead
+from esus_pipeline.control.evaluation.protocol import Bounded, Controller, Foresight, Plant
+from esus_pipeline.control.evaluation.rules import Sg01, Tuned
+from esus_pipeline.control.evaluation.score import Score, score
+from esus_pipeline.site import Site
+
+PLANTS = {
+    "rc": "esus_pipeline.plants.rc:RcPlant",
+    "energyplus": "esus_pipeline.plants.energyplus:EnergyPlusPlant",
+}
+"""Short names of the plants that come with the package."""
+CONTROLLERS: dict[str, Callable[[Site], Controller]] = {
+    "sg01": Sg01,
+    "tuned": Tuned,
+    "optimal": Optimal,
+    "foresight": Optimal,
+}
+"""Controllers by name. `foresight` is `optimal` with the truth for a forecast, on plants that can tell it."""
+BOUND = "bound"
+"""The name under which a plant's least cost stands in the tables."""
+VIEW_ALLOWANCE = 0.05
+"""Share of the working hours that a shade may be down more than under the tuned rule; the bound keeps it too."""
+_SEASONS = {12: "winter", 1: "winter", 2: "winter", 3: "spring", 4: "spring", 5: "spring"} | {
+    6: "summer", 7: "summer", 8: "summer", 9: "autumn", 10: "autumn", 11: "autumn"
+}  # fmt: skip
+
+
+class StudyError(ValueError):
+    """A study that cannot be made; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run's figures."""
+
+    controller: str
+    season: str
+    start: datetime
+    seed: int
+    score: Score
+
+
+@dataclass
+class Study:
+    """All results so far, and the runs of the first seed for the plots."""
+
+    plant: str
+    site: Site
+    days: float
+    results: list[Result] = field(default_factory=list)
+    shown: list[Run] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def of(self, season: str | None, controller: str) -> list[Score]:
+        """Scores of one controller in one season, or in all."""
+        return [
+            result.score
+            for result in self.results
+            if result.controller == controller and season in (None, result.season)
+        ]
+
+    @property
+    def seasons(self) -> list[str]:
+        """In the order of the starts."""
+        return list(dict.fromkeys(result.season for result in self.results))
+
+    @property
+    def controllers(self) -> list[str]:
+        """In the order of the runs, the bound last."""
+        return list(dict.fromkeys(result.controller for result in self.results))
+
+    def mean(self, season: str | None, controller: str) -> dict[str, float]:
+        """Each figure's mean over the runs of a season (or of all); the longest decision is the longest of all."""
+        scores = [one.to_dict() for one in self.of(season, controller)]
+        if not scores:
+            return {}
+        merged = {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+        merged["solve_max"] = max(one["solve_max"] for one in scores)
+        merged["violations"] = sum(one["violations"] for one in scores)
+        return merged
+
+    def cost(self, season: str | None, controller: str) -> float:
+        """Mean cost of a run; NaN without one."""
+        return self.mean(season, controller).get("cost", float("nan"))
+
+    def captured(self, season: str | None, controller: str) -> float:
+        """Share of the saving between the tuned rule and the bound that a controller captures; NaN without both."""
+        tuned, bound = self.cost(season, "tuned"), self.cost(season, BOUND)
+        return (tuned - self.cost(season, controller)) / (tuned - bound) if tuned != bound else float("nan")
+
+
+def run_study(
+    name: str,
+    controllers: Sequence[str],
+    starts: Iterable[datetime],
+    days: float,
+    seeds: Iterable[int],
+    epw: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Study:
+    """Every controller from every start for every seed, and the plant's bound where it has one.
+
+    Raises:
+        StudyError: a plant or controller that does not exist, or cannot do what is asked of it.
+    """
+    plant = make_plant(name, epw)
+    makers = {controller: _maker(controller) for controller in dict.fromkeys(controllers)}
+    if "foresight" in makers and not isinstance(plant, Foresight):
+        raise StudyError(f"plant {name} cannot tell its future, so leave out the controller foresight")
+    study = Study(name, plant.site, days)
+    seeds = list(seeds)
+    for start in starts:
+        season = season_of(start)
+        for seed in seeds:
+            for controller, make in makers.items():
+                run = close_loop(
+                    plant, make(plant.site), controller, start, days, seed, foresight=controller == "foresight"
+                )
+                study.results.append(Result(controller, season, start, seed, score(run)))
+                study.faults += [f"{controller}, seed {seed}: {fault}" for fault in run.faults]
+                if seed == seeds[0]:
+                    study.shown.append(run)
+                figures = study.results[-1].score
+                say(f"{start:%Y-%m-%d} seed {seed} {controller}: cost {figures.cost:.2f}")
+            if isinstance(plant, Bounded):
+                study.results.append(_bound(plant, study, season, start, days, seed))
+                say(f"{start:%Y-%m-%d} seed {seed} {BOUND}: cost {study.results[-1].score.cost:.2f}")
+    return study
+
+
+def _bound(plant: Plant, study: Study, season: str, start: datetime, days: float, seed: int) -> Result:
+    """The least cost with the view that the tuned rule leaves, where the tuned rule was run."""
+    assert isinstance(plant, Bounded)  # noqa: S101  # for the type checker; the caller has asked
+    tuned = [r.score.shaded_share for r in study.results if (r.controller, r.start, r.seed) == ("tuned", start, seed)]
+    share = min(1.0, tuned[0] + VIEW_ALLOWANCE) if tuned and np.isfinite(tuned[0]) else 1.0
+    prices = day_ahead(plant.site, seed, start - timedelta(days=1), round(days * 24) + 96)
+    least = plant.bound(start, seed, round(days * STEPS_PER_DAY), prices, share)
+    fields: Mapping[str, float] = {name: least[name] for name in ("cost", "heat_kwh", "cooling_kwh") if name in least}
+    return Result(BOUND, season, start, seed, Score(**fields))
+
+
+def season_of(start: datetime) -> str:
+    """The meteorological season of a start, northern half."""
+    return _SEASONS[start.month]
+
+
+def make_plant(name: str, epw: Path | None = None) -> Plant:
+    """The plant of a short name or of module:Class, made with `epw` where that is given."""
+    plant: Any = _named(PLANTS.get(name, name), f"plant {name!r}; there are {', '.join(PLANTS)} and any module:Class")
+    if epw is None:
+        made = plant()
+    elif "epw" not in signature(plant).parameters:
+        raise StudyError(f"plant {name} takes no weather file; leave out --epw")
+    else:
+        made = plant(epw=epw)
+    missing = [part for part in ("site", "reset", "step", "observe") if not hasattr(made, part)]
+    if missing:
+        raise StudyError(f"{name} is no plant: it has no {', '.join(missing)}; see docs/evaluation.md")
+    return made
+
+
+def _maker(name: str) -> Callable[[Site], Controller]:
+    if name in CONTROLLERS:
+        return CONTROLLERS[name]
+    known = ", ".join(CONTROLLERS)
+    made: Callable[[Site], Controller] = _named(name, f"controller {name!r}; there are {known} and any module:Class")
+    return made
+
+
+def _named(path: str, what: str) -> Any:
+    """What module:Name points at; StudyError for what does not exist."""
+    module, separator, attribute = path.partition(":")
+    if not separator:
+        raise StudyError(f"no {what}")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise StudyError(f"no {what} ({error})") from error
+    except AttributeError as error:
+        raise StudyError(f"no {what}: module {module} has no {attribute}") from error

@@ -1,0 +1,191 @@
+"""Rooms that are linear in what is done to them, and the least that any controller could have paid in them.
+
+Belongs here: the plant's equations as arrays and the linear program over them. Does not belong here: thermostats and
+sensors (see rc).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+from scipy.sparse import coo_array
+
+from esus_pipeline.control.model.room_model import RoomModel, discretise
+from esus_pipeline.plants.weather import STEP_S
+from esus_pipeline.plants.world import World
+from esus_pipeline.simulator.noise import HOUR, Floats
+
+DISCOMFORT_PRICE = 50.0
+"""Per K h outside the band: dear enough that the bound buys no comfort away, and always has an answer."""
+
+_DEAREST_VIEW, _SEARCH = 1.0, 7
+"""Currency per shaded room hour up to which the limit on them is priced, and halvings of that range."""
+
+
+@dataclass(frozen=True)
+class LinearRooms:
+    """x[k+1] = keep[k] x[k] + open[k] (1 - s) + shaded[k] s + per_watt[k] Q + rest[k]; arrays (R, N, ...)."""
+
+    models: list[RoomModel]
+    world: World
+    keep: Floats
+    open: Floats
+    shaded: Floats
+    per_watt: Floats
+    rest: Floats
+    cooling_power: Floats
+    """(R,) W."""
+
+    @classmethod
+    def of(
+        cls, models: list[RoomModel], world: World, disturbance: Floats, supply_air: Floats, cooling: Floats
+    ) -> "LinearRooms":
+        """The rooms of `models` in a world, with `disturbance` (R, N) W to the air and `supply_air` (N,) degC."""
+        parts = [_room(model, world, row, disturbance[row], supply_air) for row, model in enumerate(models)]
+        keep, opened, shaded, per_watt, rest = (np.stack(part) for part in zip(*parts, strict=True))
+        return cls(models, world, keep, opened, shaded, per_watt, rest, cooling)
+
+    @property
+    def heating_power(self) -> Floats:
+        """(R,) W."""
+        return np.array([model.heating_power for model in self.models])
+
+    def free(self, state: Floats, shade: Floats, k: int) -> Floats:
+        """(R, 2) states after step k without heating and cooling."""
+        sun = self.open[:, k] * (1 - shade[:, None]) + self.shaded[:, k] * shade[:, None]
+        return np.asarray(np.einsum("rij,rj->ri", self.keep[:, k], state) + sun + self.rest[:, k])
+
+
+def _room(
+    model: RoomModel, world: World, row: int, disturbance: Floats, supply_air: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    fresh = model.fresh_air_conductance(world.people[row]) * world.fan
+    keep, drive = discretise(model, STEP_S, fresh)
+    known = np.stack(
+        [world.series("temp_air"), fresh * supply_air + disturbance, world.people[row], np.ones(len(fresh))], axis=-1
+    )
+    rest = np.einsum("nij,nj->ni", drive[..., [0, 1, 3, 4]], known)
+    opened = drive[..., 2] * (model.k_open * world.gain_open[row])[:, None]
+    shaded = drive[..., 2] * (model.k_shaded * world.gain_shaded[row])[:, None]
+    return keep, opened, shaded, drive[..., 1], rest
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What every controller has to keep, so that the bound keeps it as well; (R, N) or (N,), N steps."""
+
+    low: Floats
+    high: Floats
+    """(N,) degC at the end of each step."""
+    blocked: npt.NDArray[np.bool_]
+    """(N,) wind: the shades are up."""
+    glare: npt.NDArray[np.bool_]
+    """(R, N) somebody would be dazzled: the shade is down."""
+    working: npt.NDArray[np.bool_]
+    """(N,)."""
+    shaded_share: float
+    """Greatest share of the working hours with the shade down, all rooms together."""
+
+
+def least_cost(
+    rooms: LinearRooms, state: Floats, conditions: Conditions, heat_price: float, cooling_price: Floats
+) -> dict[str, float]:
+    """The least cost over all steps, from `state` (R, 2) at their start, by one linear program per room.
+
+    Shades may stand anywhere between open and closed and powers are free within their limits, so that no controller
+    can do better. `cooling_price` is (N,), per kWh of heat removed. The limit on shaded hours spans all rooms: it gets
+    a price per hour (Lagrange), and whatever that price is, `cost` stays a lower bound; a search finds the highest.
+    """
+    allowed = conditions.shaded_share * conditions.working.sum() * STEP_S / HOUR * len(rooms.models)
+    low, high = 0.0, _DEAREST_VIEW
+    best = _priced(rooms, state, conditions, heat_price, cooling_price, 0.0)
+    if best["shaded_hours"] <= allowed:
+        return best
+    for _ in range(_SEARCH):
+        price = (low + high) / 2
+        found = _priced(rooms, state, conditions, heat_price, cooling_price, price)
+        over = found["shaded_hours"] - allowed
+        found["cost"] += price * over
+        best = max(best, found, key=lambda one: one["cost"])
+        low, high = (price, high) if over > 0 else (low, price)
+    return best
+
+
+def _priced(
+    rooms: LinearRooms, state: Floats, conditions: Conditions, heat_price: float, cooling_price: Floats, view: float
+) -> dict[str, float]:
+    """All rooms at a price per shaded working hour, which is not part of `cost`."""
+    parts = [
+        _least_cost(rooms, state[row], conditions, heat_price, cooling_price, row, view)
+        for row in range(len(rooms.models))
+    ]
+    return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+
+def _least_cost(
+    rooms: LinearRooms,
+    start: Floats,
+    keep_to: Conditions,
+    heat_price: float,
+    cooling_price: Floats,
+    row: int,
+    view: float,
+) -> dict[str, float]:
+    """One room. Variables: air, mass (degC at the end), heating, cooling (kW), shade, short, over (K); (7, N)."""
+    steps = len(keep_to.low)
+    air, mass, heating, cooling, shade, short, over = np.arange(7 * steps).reshape(7, steps)
+    state = np.stack([air, mass], axis=-1)
+    line = np.arange(2 * steps).reshape(steps, 2)
+    keep, push = rooms.keep[row], 1000 * rooms.per_watt[row]
+    opened, shaded = rooms.open[row], rooms.shaded[row]
+    known = opened + rooms.rest[row]
+    known[0] += keep[0] @ start
+    wide = (steps - 1, 2, 2)
+    triples = [
+        (line, state, np.ones((steps, 2))),
+        (np.broadcast_to(line[1:, :, None], wide), np.broadcast_to(state[:-1, None, :], wide), -keep[1:]),
+        (line, np.stack([heating] * 2, axis=-1), -push),
+        (line, np.stack([cooling] * 2, axis=-1), push),
+        (line, np.stack([shade] * 2, axis=-1), opened - shaded),
+    ]
+    balance = _matrix(triples, (2 * steps, 7 * steps))
+    each, one = np.arange(steps), np.ones(steps)
+    limits = [(each, air, -one), (each, short, -one), (steps + each, air, one), (steps + each, over, -one)]
+    most = np.concatenate([-keep_to.low, keep_to.high])
+    hours = STEP_S / HOUR
+    cost = np.zeros(7 * steps)
+    cost[heating], cost[cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
+    cost[short] = cost[over] = DISCOMFORT_PRICE * hours
+    cost[shade] = view * hours * keep_to.working
+    lower, upper = np.zeros(7 * steps), np.full(7 * steps, np.inf)
+    lower[air] = lower[mass] = -np.inf
+    upper[heating] = rooms.heating_power[row] / 1000
+    upper[cooling] = rooms.cooling_power[row] / 1000
+    upper[shade] = np.where(keep_to.blocked, 0.0, 1.0)
+    lower[shade] = np.where(keep_to.glare[row] & ~keep_to.blocked, 1.0, 0.0)
+    solved = linprog(
+        cost,
+        A_ub=_matrix(limits, (2 * steps, 7 * steps)),
+        b_ub=most,
+        A_eq=balance,
+        b_eq=known.ravel(),
+        bounds=np.stack([lower, upper], axis=-1),
+        method="highs",
+    )
+    if solved.status != 0:
+        raise RuntimeError(f"the bound of room {rooms.models[row].room} could not be computed: {solved.message}")
+    found = solved.x
+    return {
+        "cost": float(cost[heating] @ found[heating] + cost[cooling] @ found[cooling]),
+        "heat_kwh": float(found[heating].sum() * hours),
+        "cooling_kwh": float(found[cooling].sum() * hours),
+        "shaded_hours": float(found[shade] @ keep_to.working * hours),
+        "discomfort_kh": float((found[short] + found[over]).sum() * hours),
+    }
+
+
+def _matrix(triples: list[tuple[Any, Any, Any]], shape: tuple[int, int]) -> coo_array:
+    rows, columns, values = (np.concatenate([np.ravel(part) for part in parts]) for parts in zip(*triples, strict=True))
+    return coo_array((values, (rows, columns)), shape=shape).tocsr()

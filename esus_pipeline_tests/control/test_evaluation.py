@@ -1,0 +1,125 @@
+"""Closing the loop: plants of strangers, seeds, the bound, what counts as a violation, weather files."""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from esus_pipeline.cli import main
+from esus_pipeline.control.evaluation.loop import command_faults
+from esus_pipeline.control.evaluation.protocol import Command, Observation, RoomReading
+from esus_pipeline.control.evaluation.report import document
+from esus_pipeline.control.evaluation.study import run_study
+from esus_pipeline.plants.epw import EpwWeather
+from esus_pipeline.simulator.weather import clear_sky
+from esus_pipeline.site import load_site
+
+SPRING = datetime(2026, 4, 14, tzinfo=UTC)
+DOCS = Path(__file__).parents[2] / "docs" / "evaluation.md"
+
+
+def _evaluate(*arguments: str) -> str:
+    outcome = CliRunner().invoke(main, ["evaluate", "--quiet", *arguments])
+    assert outcome.exit_code == 0, outcome.output
+    return outcome.output
+
+
+def test_a_plant_as_the_documentation_shows_it(tmp_path, monkeypatch):
+    code = re.search(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL).group(1)
+    (tmp_path / "shoebox.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
+    text = _evaluate(
+        "--plant", "shoebox:Shoebox", "--start", "2026-04-14", "--days", "1", "--controllers", "sg01,tuned,optimal",
+        "--json", str(figures), "--html", str(page),
+    )  # fmt: skip
+    sys.modules.pop("shoebox")
+    assert "spring (1 runs)" in text
+    told = {run["controller"]: run for run in json.loads(figures.read_text())["runs"]}
+    assert list(told) == ["sg01", "tuned", "optimal"]
+    assert told["tuned"]["cost"] < told["sg01"]["cost"]
+    assert all(run["violations"] == 0 and run["glare_hours"] is not None for run in told.values())
+    assert "<svg" in page.read_text()
+    assert "http" not in page.read_text()
+
+
+def test_the_same_seed_gives_the_same_figures_and_no_rule_beats_the_bound():
+    first, again, other = (document(run_study("rc", ["sg01", "tuned"], [SPRING], 1, [seed])) for seed in (1, 1, 2))
+    figures = [
+        [{name: value for name, value in run.items() if not name.startswith("solve")} for run in one["runs"]]
+        for one in (first, again, other)
+    ]
+    assert figures[0] == figures[1]
+    assert figures[0][0]["cost"] != figures[2][0]["cost"]
+    costs = {run["controller"]: run["cost"] for run in first["runs"]}
+    assert 0 < costs["bound"] < costs["tuned"] < costs["sg01"]
+    assert all(run["violations"] == 0 for run in first["runs"] if run["controller"] != "bound")
+
+
+@pytest.mark.parametrize(
+    ("command", "wind", "said"),
+    [
+        (Command(1.0, 20, 26), 12.0, "shade down at 12.0 m/s"),
+        (Command(1.0, 20, 26), float("nan"), "lowered without a wind reading"),
+        (Command(float("nan"), 20, 26), 3.0, "not a number"),
+        (Command(0.0, 27, 26), 3.0, "heats to 27 and cools to 26"),
+        (Command(1.5, 20, 26), 3.0, "not within 0 and 1"),
+    ],
+)
+def test_commands_that_nobody_may_give_are_counted(command, wind, said):
+    site = load_site("tmv23")
+    rooms = {room: RoomReading(22.0, shade_position=0.0) for room in site.room_ids}
+    fine = Command(0.0, 20, 26)
+    seen = Observation(SPRING, rooms, wind_speed=wind)
+    faults = command_faults(site, seen, {**dict.fromkeys(site.room_ids, fine), "1.215": command})
+    assert len(faults) == 1
+    assert said in faults[0]
+    assert "1.215" in faults[0]
+
+
+def test_what_cannot_be_evaluated_is_said(tmp_path):
+    for arguments, said in (
+        (["--plant", "no_such_module:Plant"], "no plant"),
+        (["--controllers", "best"], "no controller 'best'"),
+        (["--epw", str(DOCS)], "cannot be read as an EPW file"),
+    ):
+        outcome = CliRunner().invoke(main, ["evaluate", "--start", "2026-04-14", "--days", "1", *arguments])
+        assert outcome.exit_code == 1
+        assert said in outcome.output
+
+
+@pytest.mark.parametrize("lag", [30, 90])
+def test_the_lag_of_a_weather_files_radiation_is_found(tmp_path, lag):
+    file = tmp_path / "weather.epw"
+    file.write_text(_epw(lag))
+    weather = EpwWeather(1, file)
+    assert abs(weather.lag_minutes - lag) <= 5
+    noon = pd.date_range("2026-06-01", periods=96, freq="15min", tz="UTC").as_unit("s").asi8
+    sky = clear_sky(56.0, 10.0, 20.0, noon)
+    true = 0.6 * (sky.dni * np.maximum(np.cos(np.radians(sky.zenith)), 0) + sky.dhi)
+    assert np.abs(weather.at(noon)["ghi"].to_numpy() - true).max() < 25
+
+
+def _epw(lag: int) -> str:
+    """A year at 56 N 10 E with 60 % of a clear sky's radiation, `lag` minutes before its stamps, and passing clouds."""
+    stamps = datetime(2001, 1, 1, tzinfo=UTC) - timedelta(hours=1) + timedelta(hours=1) * np.arange(1, 8761)
+    ends = np.array([round(stamp.timestamp()) for stamp in stamps])
+    samples = (ends[:, None] - lag * 60 + 60 * np.arange(-27, 30, 5)).ravel()
+    sky = clear_sky(56.0, 10.0, 20.0, samples)
+    beam = sky.dni * np.maximum(np.cos(np.radians(sky.zenith)), 0)
+    ghi, dhi = (0.6 * part.reshape(8760, -1).mean(axis=1) for part in (beam + sky.dhi, sky.dhi))
+    head = ["LOCATION,Somewhere,-,DNK,test,0,56.0,10.0,1.0,20.0"] + ["-"] * 7
+    rows = []
+    for hour in range(8760):
+        day = datetime(2001, 1, 1) + timedelta(hours=hour)  # noqa: DTZ001  # standard time of the file
+        values = ["9.0", "5.0", "75", "101300", "0", "0", "300"]
+        values += [f"{ghi[hour]:.1f}", f"{ghi[hour] - dhi[hour]:.1f}", f"{dhi[hour]:.1f}", "0", "0", "0", "0"]
+        values += ["240", "4.0", "5", "5", "20", "9999", "9", "9", "0", "0", "0", "0", "0.2", "0", "0"]
+        rows.append(",".join([str(day.year), str(day.month), str(day.day), str(day.hour + 1), "60", "x", *values]))
+    return "\n".join([*head, *rows]) + "\n"
