@@ -285,6 +285,52 @@ SHADE_SETPOINT_SCHEDULE = Frame(
     time="issued_at",
 )
 
+OPTIMAL_PLAN = Frame(
+    "optimal_plan",
+    "What the optimiser wanted each hour for the 48 h ahead, before the rule layer; rows are hours.",
+    pa.schema(
+        [
+            _time("issued_at", "when the optimum was computed for"),
+            _text("room", "room of the site"),
+            _time("valid_time", "start of the hour that the row is about"),
+            _number("shade_position", "1", "0 = open (retracted) .. 1 = closed (lowered); missing without a plan"),
+            _number("temperature", "degC", "expected room air temperature at the end of the hour"),
+            _number("mass_temperature", "degC", "expected temperature of floors and walls at the end of the hour"),
+            _number("open_temperature", "degC", "air temperature with an open shade and without cooling"),
+            _number("disturbance", "W", "heat that the model cannot explain, as it is expected to fade"),
+            _number("heating", "W", "expected heating, mean over the hour"),
+            _number("cooling", "W", "expected cooling, mean over the hour, positive"),
+            _text("failure", "why there is no plan of this room; empty where there is one"),
+        ]
+    ),
+    key=("issued_at", "room", "valid_time"),
+    time="issued_at",
+)
+
+DECISION_TRACE = Frame(
+    "decision_trace",
+    "Why each room's shade was told what it was told: one row per plan and room, about the plan's first 15 minutes.",
+    pa.schema(
+        [
+            _time("issued_at", "end of the window that the plan was made for"),
+            _text("room", "room of the site"),
+            _text("rule", "the rule that won, from control's vocabulary"),
+            _column("position", pa.float64(), "1", "what the shade is told, 0 = open .. 1 = closed", True),
+            _column("wanted_position", pa.float64(), "1", "what optimum or tuned rule wanted", True),
+            _text("losing", "JSON list of the rules that asked for something and lost, with their wishes"),
+            _text("inputs", "JSON object: value and age in minutes of each input; null is not known"),
+            _column("held_closed", pa.bool_(), "", "whether the shade was down before", True),
+            _number("held_minutes", "min", "since its last move, at most a day"),
+            _column("moves_today", pa.int64(), "", "moves of the local day that count towards the limit", True),
+            pa.field("holds_until", TIMESTAMP, metadata={"unit": "UTC", "description": "end of a hold, where known"}),
+            _time("expires_at", "a command that no newer one replaced is void from here on"),
+            _text("source", "optimum, or tuned rule and why"),
+        ]
+    ),
+    key=("issued_at", "room"),
+    time="issued_at",
+)
+
 
 def room_table(quantities: Iterable[str]) -> Frame:
     """The 15-minute table of a site: one row per room and window, one column per quantity (canonical units).

@@ -6,7 +6,7 @@ It is what the plan is compared with, and never part of a command.
 import numpy as np
 
 from esus_pipeline.control.hysteresis import hysteresis
-from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask
+from esus_pipeline.control.inputs import PAST, Array, Horizon, Mask
 from esus_pipeline.control.rules import CLOSED, OPEN
 
 
@@ -15,7 +15,7 @@ def baseline_positions(horizon: Horizon, wind_block: Mask) -> Array:
 
     The group's sensor is taken to see the sunniest of its rooms' facades.
     """
-    positions = np.full((len(horizon.site.rooms), STEPS), np.nan)
+    positions = np.full((len(horizon.site.rooms), horizon.steps), np.nan)
     for group in horizon.site.shade_groups.values():
         members = [horizon.site.room_ids.index(room) for room in group.rooms]
         if not members:

@@ -3,68 +3,28 @@
 Sentences are plain ASCII without markup, times are local, and the same inputs give the same words.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from esus_pipeline.control.forecast_rule import MARGIN, DayDecision
-from esus_pipeline.control.inputs import PAST, STEPS, Horizon, Mask
+from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask
+from esus_pipeline.control.optimum_words import OptimumWords
 from esus_pipeline.control.rules import OPEN, SAFETY, Rule
 from esus_pipeline.control.safety import DWELL, MOVES_PER_DAY, OLDEST_FORECAST
 from esus_pipeline.control.setpoints import Setpoints
+from esus_pipeline.control.stretch import STEP_HOURS, Stretch, clock_words
+from esus_pipeline.control.wish import Wish
 from esus_pipeline.frames import STEP
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_STEP_HOURS = STEP.total_seconds() / 3600
-_DWELL_HOURS = DWELL * _STEP_HOURS
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Consecutive steps first .. last - 1 of one room with the same rule and position."""
-
-    horizon: Horizon
-    setpoints: Setpoints
-    room: int
-    first: int
-    last: int
-    closed: bool
-    closed_before: bool
-    decision: DayDecision | None
-    """Of the room's group and the day; None for a room without a shade."""
-
-    @property
-    def name(self) -> str:
-        """The room."""
-        return self.horizon.site.room_ids[self.room]
-
-    @property
-    def facade(self) -> str:
-        """The room's facade in words."""
-        names = list(dict.fromkeys(window.facade for window in self.horizon.site.rooms[self.room].windows))
-        return f"{' and '.join(names)} facade" + "s" * (len(names) > 1)
-
-    @property
-    def lead(self) -> str:
-        """How the stretch begins: with a move, or with the shade where it was."""
-        if self.closed != self.closed_before:
-            return f"{'lowered' if self.closed else 'raised'} at {self.clock(self.first)}"
-        state = self.horizon.shades.get(self.name)
-        if self.closed and self.first == 0 and state is not None and state.since is not None:
-            return f"lowered since {_clock(state.since.astimezone(self.horizon.site.zone), self.horizon.local[0])}"
-        return "kept lowered" if self.closed else "open"
-
-    def clock(self, step: int) -> str:
-        """Local time of a step, with the weekday where that is not the stretch's own."""
-        return _clock(self.horizon.local[step], self.horizon.local[self.first])
-
-    def sun(self, room: int, first: int, last: int) -> float:
-        """Energy through the open windows of a room in steps first .. last - 1, kWh."""
-        return float(np.sum(self.horizon.gain_open[room, first:last])) * _STEP_HOURS / 1000
+_DWELL_HOURS = DWELL * STEP_HOURS
+LONGEST = 200
+"""Characters of a sentence."""
+MINUTE = timedelta(minutes=1)
 
 
 def explain(
@@ -72,20 +32,29 @@ def explain(
     setpoints: Setpoints,
     rules: npt.NDArray[np.object_],
     closed: Mask,
-    decisions: list[list[DayDecision]],
+    wish: Wish,
+    groups: list[list[int]],
+    predicted: Array,
+    why: Mapping[str, str],
 ) -> npt.NDArray[np.object_]:
-    """(R, N) sentences for the rules (R, N) and positions (R, N) of a plan."""
+    """(R, N) sentences for the rules (R, N) and positions (R, N) of a plan.
+
+    `predicted` are its temperatures (R, N), degC; `why` says of rooms why they have no optimum.
+    """
     sentences = np.empty(rules.shape, dtype=object)
     days = horizon.day - horizon.day[0]
     for room, name in enumerate(horizon.site.room_ids):
-        own = [next((decision for decision in day if room in decision.members), None) for day in decisions]
+        own = [next((decision for decision in day if room in decision.members), None) for day in wish.decisions]
+        members = next((group for group in groups if room in group), [room])
+        words = OptimumWords(wish.view, members, predicted) if wish.view and wish.planned[room] else None
         state = horizon.shades.get(name)
         before = state is not None and state.position > OPEN
         edges = [0, *_changes(rules[room], closed[room], days), STEPS]
         for first, last in pairwise(edges):
             now = bool(closed[room, first])
-            stretch = Stretch(horizon, setpoints, room, first, last, now, before, own[days[first]])
-            sentences[room, first:last] = _sentence(rules[room, first], stretch)
+            decision = own[days[first]] if own else None
+            stretch = Stretch(horizon, setpoints, room, first, last, now, before, decision)
+            sentences[room, first:last] = _sentence(rules[room, first], stretch, words, why.get(name, ""))
             before = now
     return sentences
 
@@ -100,10 +69,27 @@ def _changes(rules: npt.NDArray[np.object_], closed: Mask, days: npt.NDArray[np.
     ]
 
 
-def _sentence(rule: Rule, stretch: Stretch) -> str:
-    if stretch.decision is not None and rule in _FORECAST:
-        return _FORECAST[rule](stretch, stretch.decision)
-    return _OTHERS[rule](stretch)
+def _sentence(rule: Rule, stretch: Stretch, words: OptimumWords | None, why: str) -> str:
+    if rule in _OTHERS:
+        return _OTHERS[rule](stretch)
+    if words is not None:
+        return words.sentence(rule, stretch)
+    if stretch.decision is None:
+        return f"{stretch.lead}: the tuned rule has nothing to say here"
+    told = _FORECAST[rule](stretch, stretch.decision)
+    return _joined(told, f"tuned rule, because {why}" if why else "")
+
+
+def with_window(reason: str) -> str:
+    """The sentence of a room with an open window."""
+    more = "a window is open: heating and cooling off"
+    return _joined(reason[: LONGEST - len(more) - 2], more)
+
+
+def _joined(told: str, more: str) -> str:
+    """One sentence of at most LONGEST plain characters."""
+    text = f"{told}; {more}" if more else told
+    return re.sub(r"[^A-Za-z0-9 .,:;/-]", " ", text)[:LONGEST]
 
 
 def _close_before_sun(stretch: Stretch, decision: DayDecision) -> str:
@@ -192,6 +178,33 @@ def _wind(stretch: Stretch) -> str:
     return f"{now}: up to {strongest:.1f} m/s, limit {wind.retract_above:.1f}, released below {wind.release_below:.1f}"
 
 
+def _protected(stretch: Stretch) -> str:
+    return f"{stretch.lead}: the wind protection of the building holds the shades up"
+
+
+def _wind_unknown(stretch: Stretch) -> str:
+    age = stretch.horizon.measured.wind_age
+    known = (
+        f"the newest wind reading is {age / MINUTE:.0f} minutes old" if age is not None else "no reading of the wind"
+    )
+    return f"{stretch.lead}, not lowered now although the sun asks for shade: {known}"
+
+
+def _manual(stretch: Stretch) -> str:
+    override = stretch.horizon.overrides[stretch.decisive_override]
+    zone, own = stretch.horizon.site.zone, stretch.horizon.local[stretch.first]
+    since, until = (clock_words(moment.astimezone(zone), own) for moment in (override.since, override.until))
+    whose = "" if stretch.decisive_override == stretch.name else f" in {stretch.decisive_override}"
+    return f"kept {'lowered' if stretch.closed else 'open'}: moved by hand{whose} at {since}, respected until {until}"
+
+
+def _glare(stretch: Stretch) -> str:
+    horizon = stretch.horizon
+    now = float(np.nan_to_num(horizon.irradiance[stretch.room, PAST]))
+    limit = horizon.site.control.glare_above or 0.0
+    return f"{stretch.lead}: somebody is in and the {stretch.facade} has {now:.0f} W/m2, glare limit {limit:.0f}"
+
+
 def _safe(what: Callable[[Stretch], str]) -> Callable[[Stretch], str]:
     return lambda stretch: f"{stretch.lead}, safe plan: {what(stretch)}"
 
@@ -207,10 +220,6 @@ def _age(stretch: Stretch) -> str:
     return f"the weather forecast is {hours:.1f} h old, limit {limit:.0f} h"
 
 
-def _clock(local: datetime, own: datetime) -> str:
-    return f"{local:%H:%M}" if local.date() == own.date() else f"{_WEEKDAYS[local.weekday()]} {local:%H:%M}"
-
-
 _FORECAST: dict[Rule, Callable[[Stretch, DayDecision], str]] = {
     Rule.CLOSE_BEFORE_SUN: _close_before_sun,
     Rule.CLOSE_WHEN_WARM: _close_when_warm,
@@ -220,7 +229,11 @@ _FORECAST: dict[Rule, Callable[[Stretch, DayDecision], str]] = {
 }
 _OTHERS: dict[Rule, Callable[[Stretch], str]] = {
     Rule.NO_SHADE: lambda stretch: "no shade to move",
+    Rule.PROTECTED: _protected,
     Rule.WIND: _wind,
+    Rule.MANUAL: _manual,
+    Rule.WIND_UNKNOWN: _wind_unknown,
+    Rule.GLARE: _glare,
     Rule.MISSING_FORECAST: _safe(lambda stretch: f"no weather forecast{_from(stretch)}"),
     Rule.STALE_FORECAST: _safe(_age),
     Rule.MISSING_WIND: _safe(lambda stretch: f"no wind forecast{_from(stretch)}"),

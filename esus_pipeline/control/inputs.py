@@ -13,20 +13,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.control.rules import SAFETY
-from esus_pipeline.frames import BUILDING, STEP
+from esus_pipeline.control.measured import TEMPERATURE_RANGE, WIND_RANGE, Measured, plausible, read_measured
+from esus_pipeline.control.model.room_model import RoomModel
+from esus_pipeline.control.override import Override
+from esus_pipeline.control.rules import UNCOUNTED
+from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
 STEPS = 144
-"""Length of a plan: 36 hours of 15 minutes."""
+"""Length of a published plan: 36 hours of 15 minutes."""
+OUTLOOK = 192
+"""How far the optimiser looks: 48 hours of 15 minutes."""
 PAST = 24
 """Steps before the plan that are looked at to know how a hysteresis stands when the plan begins (6 hours)."""
 
-FRESH_WIND = timedelta(minutes=30)
-"""A measured wind older than this says nothing about now."""
-
-TEMPERATURE_RANGE = (-60.0, 60.0)
-WIND_RANGE = (0.0, 100.0)
 IRRADIANCE_RANGE = (-20.0, 2000.0)
 GUST_FACTOR = 1.6
 """Gust to mean wind speed, where a source forecasts no gusts; on the high side of open country's 1.4 to 1.6."""
@@ -45,6 +45,18 @@ class ShadeState:
     position: float
     since: datetime | None = None
     moves_today: int = 0
+
+
+@dataclass(frozen=True)
+class RoomState:
+    """What is estimated of a room at the start of a plan."""
+
+    air: float
+    """degC."""
+    mass: float
+    """degC of floors and walls."""
+    disturbance: float = 0.0
+    """W of heat that the model cannot explain; it fades over the coming hours."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,16 @@ class PlanInputs:
     wind_age: timedelta | None = None
     """Age of the newest measured wind speed; None says that it is not known, and the reading is not used."""
     shades: Mapping[str, ShadeState] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    """Shades that somebody moved by hand, by room, from `override.overrides`."""
+    models: Mapping[str, RoomModel] = field(default_factory=dict)
+    """Learned models by room; a room without one is planned with the prior from the site's geometry."""
+    states: Mapping[str, RoomState] = field(default_factory=dict)
+    """Estimated states by room; a room without one is taken to have walls as warm as its air."""
+    people: pd.DataFrame | None = None
+    """People expected, by start of the 15 minutes (UTC), a column per room; elsewhere the calendar speaks."""
+    prices: "pd.Series[float] | None" = None
+    """Electricity per kWh, all included, by start of its interval (UTC); elsewhere the tariff speaks."""
 
     def __post_init__(self) -> None:
         """ValueError for an as_of that no plan can begin at."""
@@ -77,14 +99,14 @@ class PlanInputs:
 
 @dataclass(frozen=True)
 class Horizon:
-    """The inputs on the grid. R rooms in the order of the site, N = STEPS; the longer arrays begin PAST steps early."""
+    """The inputs on the grid. R rooms in the order of the site, N steps; the longer arrays begin PAST steps early."""
 
     site: Site
     as_of: datetime
     forecast_age: timedelta | None
     """None: there is no forecast."""
     outdoor: Array
-    """(N,) degC."""
+    """(N,) degC, mean of each step."""
     gust: Array
     """(PAST + N,) m/s, forecast; the measured wind at as_of where it is fresh and higher."""
     irradiance: Array
@@ -93,16 +115,27 @@ class Horizon:
     """(R, N) W with the shade up."""
     gain_shaded: Array
     """(R, N) W with the shade down."""
-    temperature: Array
-    """(R,) degC at as_of."""
+    measured: Measured
+    """What the sensors say at as_of."""
     wind_forecast: Mask
     """(N,) whether the forecast says anything of the wind."""
     shades: Mapping[str, ShadeState]
+    overrides: Mapping[str, Override]
+
+    @property
+    def temperature(self) -> Array:
+        """(R,) degC at as_of."""
+        return self.measured.temperature
+
+    @property
+    def steps(self) -> int:
+        """N."""
+        return len(self.outdoor)
 
     @cached_property
     def local(self) -> list[datetime]:
         """Local time at which each step starts, and the end of the last one (N + 1)."""
-        return [(self.as_of + step * STEP).astimezone(self.site.zone) for step in range(STEPS + 1)]
+        return [(self.as_of + step * STEP).astimezone(self.site.zone) for step in range(self.steps + 1)]
 
     @cached_property
     def day(self) -> npt.NDArray[np.int64]:
@@ -110,15 +143,15 @@ class Horizon:
         return np.array([local.toordinal() for local in self.local[:-1]])
 
 
-def read_horizon(inputs: PlanInputs) -> Horizon:
-    """The inputs on the grid; what is missing, not finite or beyond what can be is NaN."""
+def read_horizon(inputs: PlanInputs, steps: int = STEPS) -> Horizon:
+    """The inputs on a grid of that many steps; what is missing, not finite or beyond what can be is NaN."""
     as_of = inputs.as_of.astimezone(UTC)
-    forecast = _weather(inputs, as_of)
-    temperatures, measured_wind = _measured(inputs)
+    forecast = _weather(inputs, as_of, PAST + steps)
+    measured = read_measured(inputs.site, inputs.rooms, inputs.wind_age)
     gust = np.where(np.isnan(forecast["wind_gust"]), forecast["wind_speed"] * GUST_FACTOR, forecast["wind_gust"])
     known = ~np.isnan(gust[PAST:])
-    gust[PAST] = np.fmax(gust[PAST], measured_wind)
-    sun = _sun(inputs, as_of)
+    gust[PAST] = np.fmax(gust[PAST], measured.wind)
+    sun = _sun(inputs, as_of, PAST + steps)
     return Horizon(
         site=inputs.site,
         as_of=as_of,
@@ -128,9 +161,10 @@ def read_horizon(inputs: PlanInputs) -> Horizon:
         irradiance=sun["poa_global"],
         gain_open=sun["gain_open"][:, PAST:],
         gain_shaded=sun["gain_shaded"][:, PAST:],
-        temperature=temperatures,
+        measured=measured,
         wind_forecast=known,
         shades=inputs.shades,
+        overrides=inputs.overrides,
     )
 
 
@@ -150,7 +184,7 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
     stamps = _microseconds(commanded["valid_time"])
     now, today = _epoch(as_of), _epoch(midnight)
     positions = commanded["shade_position"].to_numpy(dtype=float)
-    forced = commanded["rule"].isin(SAFETY).to_numpy()
+    forced = commanded["rule"].isin(UNCOUNTED).to_numpy()
     rooms = commanded["room"].to_numpy(dtype=object)
     for room in dict.fromkeys(rooms):
         rows = np.flatnonzero((rooms == room) & (stamps < now))
@@ -164,15 +198,15 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
     return states
 
 
-def _weather(inputs: PlanInputs, as_of: datetime) -> dict[str, Array]:
+def _weather(inputs: PlanInputs, as_of: datetime, length: int) -> dict[str, Array]:
     columns = {"temp_air": TEMPERATURE_RANGE, "wind_speed": WIND_RANGE, "wind_gust": WIND_RANGE}
     frame = inputs.forecast
     if frame is None or not len(frame):
-        return {name: np.full(PAST + STEPS, np.nan) for name in columns}
-    slot = _slots(frame["valid_time"], as_of)
+        return {name: np.full(length, np.nan) for name in columns}
+    slot = _slots(frame["valid_time"], as_of, length)
     inside = slot >= 0
     return {
-        name: _plausible(_place(frame[name].to_numpy(dtype=float), slot, inside), *limits)
+        name: plausible(_place(frame[name].to_numpy(dtype=float), slot, inside, length), *limits)
         for name, limits in columns.items()
     }
 
@@ -186,14 +220,14 @@ def _forecast_age(inputs: PlanInputs, as_of: datetime) -> timedelta | None:
     return None if pd.isna(issued) else as_of - issued.to_pydatetime()
 
 
-def _sun(inputs: PlanInputs, as_of: datetime) -> dict[str, Array]:
+def _sun(inputs: PlanInputs, as_of: datetime, length: int) -> dict[str, Array]:
     names = ("poa_global", "gain_open", "gain_shaded")
     rooms = inputs.site.rooms
-    sun = {name: np.full((len(rooms), PAST + STEPS), np.nan) for name in names}
+    sun = {name: np.full((len(rooms), length), np.nan) for name in names}
     frame = inputs.gains
     if frame is None or not len(frame):
         return sun
-    slot = _slots(frame["valid_time"], as_of)
+    slot = _slots(frame["valid_time"], as_of, length)
     owner = frame["room"].to_numpy(dtype=object)
     values = {name: frame[name].to_numpy(dtype=float) for name in names}
     for row, room in enumerate(rooms):
@@ -202,44 +236,22 @@ def _sun(inputs: PlanInputs, as_of: datetime) -> dict[str, Array]:
         for name in names:
             scale = 1.0 if name == "poa_global" else glass
             low, high = (limit * scale for limit in IRRADIANCE_RANGE)
-            sun[name][row] = np.maximum(_plausible(_place(values[name], slot, inside), low, high), 0.0)
+            sun[name][row] = np.maximum(plausible(_place(values[name], slot, inside, length), low, high), 0.0)
     return sun
 
 
-def _measured(inputs: PlanInputs) -> tuple[Array, float]:
-    """Room temperatures (R,) and the wind speed, NaN where there is none that is fresh."""
-    site, frame = inputs.site, inputs.rooms
-    if frame is None or not len(frame):
-        return np.full(len(site.rooms), np.nan), np.nan
-    names = frame["room"] if "room" in frame.columns else frame.index
-
-    def column(quantity: str) -> dict[str, float]:
-        return dict(zip(names, frame[quantity].to_numpy(dtype=float), strict=True)) if quantity in frame.columns else {}
-
-    inside = column("air_temperature")
-    temperatures = np.array([inside.get(room.id, np.nan) for room in site.rooms], dtype=float)
-    fresh = inputs.wind_age is not None and inputs.wind_age <= FRESH_WIND
-    wind = np.array([column(site.wind.quantity).get(BUILDING, np.nan) if fresh else np.nan], dtype=float)
-    return _plausible(temperatures, *TEMPERATURE_RANGE), float(_plausible(wind, *WIND_RANGE)[0])
-
-
-def _plausible(values: Array, low: float, high: float) -> Array:
-    with np.errstate(invalid="ignore"):
-        return np.where((values >= low) & (values <= high), values, np.nan)
-
-
-def _place(values: Array, slot: npt.NDArray[np.int64], inside: Mask) -> Array:
-    placed = np.full(PAST + STEPS, np.nan)
+def _place(values: Array, slot: npt.NDArray[np.int64], inside: Mask, length: int) -> Array:
+    placed = np.full(length, np.nan)
     placed[slot[inside]] = values[inside]
     return placed
 
 
-def _slots(valid_time: "pd.Series[pd.Timestamp]", as_of: datetime) -> npt.NDArray[np.int64]:
+def _slots(valid_time: "pd.Series[pd.Timestamp]", as_of: datetime, length: int) -> npt.NDArray[np.int64]:
     """Place of each time on the long grid; -1 where it is not on it."""
     step = int(STEP.total_seconds() * 1e6)
     offset = _microseconds(valid_time) - (_epoch(as_of) - PAST * step)
     slot = offset // step
-    return np.where((offset % step == 0) & (slot >= 0) & (slot < PAST + STEPS), slot, -1)
+    return np.where((offset % step == 0) & (slot >= 0) & (slot < length), slot, -1)
 
 
 def _microseconds(times: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.int64]:

@@ -1,10 +1,16 @@
 """The plan of the next 36 hours. The order of precedence stands here and nowhere else.
 
-    no shade to move  >  wind  >  missing inputs (safe plan)  >  forecast rule, within the limits on movement
+    no shade to move  >  wind protection of the building  >  wind  >  missing inputs (safe plan)  >  moved by hand
+    >  glare with people in the room  >  the optimum, or the tuned rule where there is none
+    within the limits on movement, and nothing is lowered without a fresh reading of the wind
 
 Rooms of one shade group move together: the group is closed if any of its rooms asks for it, and opened for all.
-Setpoints follow the calendar in every case, the safe plan included, because they need no input that can be missing.
+Setpoints follow the calendar in every case, the safe plan included, because they need no input that can be missing;
+the optimum may only heat or cool earlier. An open window turns heating and cooling off.
 """
+
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -12,77 +18,224 @@ import pandas as pd
 import pyarrow as pa
 
 from esus_pipeline.control.baseline import baseline_positions
-from esus_pipeline.control.explanation import explain
-from esus_pipeline.control.forecast_rule import DayDecision, decide_days, forecast_rules, wanted_positions
-from esus_pipeline.control.inputs import STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
+from esus_pipeline.control.explanation import explain, with_window
+from esus_pipeline.control.groups import shade_groups
+from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
+from esus_pipeline.control.optimiser.follow import Commands, follow_setpoints, predict
+from esus_pipeline.control.optimiser.optimum import Optimum, current
 from esus_pipeline.control.room_response import make_response
 from esus_pipeline.control.rules import CLOSED, OPEN, Rule
-from esus_pipeline.control.safety import held_state, missing_inputs, settle, wind_block
-from esus_pipeline.control.setpoints import Setpoints, make_setpoints
+from esus_pipeline.control.safety import (
+    DWELL,
+    Held,
+    Limits,
+    held_state,
+    lowerable,
+    missing_inputs,
+    protected,
+    settle,
+    wind_block,
+)
+from esus_pipeline.control.setpoints import make_setpoints
+from esus_pipeline.control.trace import Claim, Decision, trace_frame
+from esus_pipeline.control.wish import Wish, make_wish
 from esus_pipeline.frames import SHADE_SETPOINT_SCHEDULE, STEP, TIMESTAMP
-from esus_pipeline.site import Site
+
+NOW = 2
+"""Steps for which what is seen now (a person, an open window) is taken to last; the next plans see anew."""
 
 
-def make_plan(inputs: PlanInputs) -> pd.DataFrame:
-    """The plan from `as_of` on: frames.SHADE_SETPOINT_SCHEDULE, 144 rows per room, whatever is missing.
+@dataclass(frozen=True)
+class Plan:
+    """A plan and the trace of its first 15 minutes."""
+
+    schedule: pd.DataFrame
+    """frames.SHADE_SETPOINT_SCHEDULE."""
+    trace: pd.DataFrame
+    """frames.DECISION_TRACE."""
+
+
+def make_plan(inputs: PlanInputs, optimum: Optimum | None = None) -> pd.DataFrame:
+    """The schedule of `decide`: 144 rows per room, whatever is missing."""
+    return decide(inputs, optimum).schedule
+
+
+def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
+    """The plan from `as_of` on. Without an optimum that is young enough, the tuned rule says what is wanted.
 
     Raises:
         ValueError: `as_of` has no zone or is not on a full quarter of an hour.
     """
     horizon = read_horizon(inputs)
+    if not current(optimum, horizon.as_of):
+        optimum = None
     setpoints = make_setpoints(horizon)
     response = make_response(horizon, setpoints)
-    groups = shade_groups(horizon.site)
-    blocked = wind_block(horizon)
-    missing = missing_inputs(horizon, groups)
-    decisions = decide_days(horizon, setpoints, response, groups, blocked)
-    closed, rules = _decide(horizon, groups, decisions, blocked, missing)
-    return _frame(
-        horizon,
-        setpoints,
-        closed=closed,
-        rules=rules,
-        reasons=explain(horizon, setpoints, rules, closed, decisions),
-        predicted=response.predict(horizon.temperature, closed.T).T,
-        baseline=baseline_positions(horizon, blocked),
-    )
+    layer = _Layer.of(horizon, shade_groups(horizon.site))
+    wish = make_wish(horizon, setpoints, response, layer.groups, layer.blocked, optimum)
+    closed, rules = layer.settle(wish)
+    commands = follow_setpoints(horizon, setpoints, optimum)
+    predicted = response.predict(horizon.temperature, closed.T).T
+    followed = np.flatnonzero(wish.planned & np.isfinite(horizon.temperature))
+    if optimum is not None and len(followed):
+        predicted[followed] = predict(inputs, horizon, setpoints, commands, closed, optimum, list(followed))
+    why = optimum.why if optimum is not None else {}
+    reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)
+    commands, reasons = _window(horizon, commands, reasons)
+    decisions = layer.decisions(wish, closed, rules)
+    schedule = _frame(horizon, commands, closed, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
+    age = horizon.as_of - optimum.issued_at if optimum is not None else None
+    return Plan(schedule, trace_frame(horizon, decisions, age, wish.planned, why))
 
 
-def shade_groups(site: Site) -> list[list[int]]:
-    """Indices of the rooms that move together: the site's groups, and every other room with a shade by itself."""
-    shaded = [room.id for room in site.rooms if any(window.shade for window in room.windows)]
-    groups = [[room for room in group.rooms if room in shaded] for group in site.shade_groups.values()]
-    grouped = {room for group in groups for room in group}
-    groups += [[room] for room in shaded if room not in grouped]
-    return [[site.room_ids.index(room) for room in group] for group in groups if group]
+@dataclass(frozen=True)
+class _Layer:
+    """The rules that overrule a wish; masks are (N,), or (R, N)."""
+
+    horizon: Horizon
+    groups: list[list[int]]
+    protected: Mask
+    blocked: Mask
+    """By wind, measured or forecast."""
+    missing: npt.NDArray[np.object_]
+    """(R, N) the rule of the safe plan, empty where nothing is missing."""
+    lowerable: Mask
+    manual: Mask
+    glare: Mask
+
+    @classmethod
+    def of(cls, horizon: Horizon, groups: list[list[int]]) -> "_Layer":
+        return cls(
+            horizon=horizon,
+            groups=groups,
+            protected=protected(horizon),
+            blocked=wind_block(horizon),
+            missing=missing_inputs(horizon, groups),
+            lowerable=lowerable(horizon),
+            manual=_manual(horizon, groups),
+            glare=_glare(horizon, groups),
+        )
+
+    def limits(self, members: list[int]) -> Limits:
+        """What a group's shade may do."""
+        hand = [self.horizon.overrides.get(self.horizon.site.room_ids[room]) for room in members]
+        positions = [override.position for override in hand if override is not None]
+        return Limits(
+            up=self.protected | self.blocked | (self.missing[members[0]] != ""),
+            lowerable=self.lowerable,
+            by_hand=self.manual[members[0]],
+            hand_closed=bool(positions) and positions[0] > (OPEN + CLOSED) / 2,
+        )
+
+    def settle(self, wish: Wish) -> tuple[Mask, npt.NDArray[np.object_]]:
+        """Positions (R, N; True is closed) and the rule that won each of them."""
+        horizon = self.horizon
+        wanted = wish.closed | self.glare
+        closed = np.zeros_like(wanted)
+        for members in self.groups:
+            limits = self.limits(members)
+            closed[members] = settle(wanted[members[0]], limits, horizon.day, held_state(horizon, members))
+        rules = wish.rules.copy()
+        rules[self.glare & ~wish.closed] = Rule.GLARE
+        refused = closed != wanted
+        rules[refused] = Rule.HOLD
+        rules[refused & wanted & ~self.lowerable] = Rule.WIND_UNKNOWN
+        rules[self.manual] = Rule.MANUAL
+        safe = self.missing != ""
+        rules[safe] = self.missing[safe]
+        rules[:, self.blocked] = Rule.WIND
+        rules[:, self.protected] = Rule.PROTECTED
+        shaded = {room for members in self.groups for room in members}
+        rules[[room for room in range(len(rules)) if room not in shaded]] = Rule.NO_SHADE
+        return closed, rules
+
+    def decisions(self, wish: Wish, closed: Mask, rules: npt.NDArray[np.object_]) -> list[Decision]:
+        """What was decided for the first step, and who asked for what."""
+        horizon, found = self.horizon, []
+        for room in range(len(horizon.site.rooms)):
+            members = next((members for members in self.groups if room in members), [])
+            held = held_state(horizon, members) if members else Held()
+            found.append(
+                Decision(
+                    room=room,
+                    rule=rules[room, 0],
+                    closed=bool(closed[room, 0]),
+                    wanted=bool(wish.closed[room, 0]),
+                    claims=self._claims(room, members, wish) if members else [],
+                    held=held,
+                    until=self._until(room, rules[room, 0], held),
+                )
+            )
+        return found
+
+    def _claims(self, room: int, members: list[int], wish: Wish) -> list[Claim]:
+        hand = "closed" if self.limits(members).hand_closed else "open"
+        asked = [
+            (self.protected[0], Rule.PROTECTED, "open"),
+            (self.blocked[0], Rule.WIND, "open"),
+            (self.missing[room, 0] != "", self.missing[room, 0], "open"),
+            (self.manual[room, 0], Rule.MANUAL, hand),
+            (self.glare[room, 0], Rule.GLARE, "closed"),
+            (not self.lowerable[0], Rule.WIND_UNKNOWN, "not lowered"),
+            (True, wish.rules[room, 0], "closed" if wish.closed[room, 0] else "open"),
+        ]
+        return [Claim(rule, what) for active, rule, what in asked if active]
+
+    def _until(self, room: int, rule: Rule, held: Held) -> datetime | None:
+        horizon = self.horizon
+        if rule == Rule.MANUAL:
+            names = [horizon.site.room_ids[other] for members in self.groups if room in members for other in members]
+            return max(horizon.overrides[name].until for name in names if name in horizon.overrides)
+        if rule == Rule.HOLD and held.steps_since_move < DWELL:
+            return horizon.as_of + (DWELL - held.steps_since_move) * STEP
+        if rule in (Rule.WIND, Rule.PROTECTED):
+            mask = self.blocked if rule == Rule.WIND else self.protected
+            return horizon.as_of + int(np.argmin(mask)) * STEP if not mask.all() else None
+        return None
 
 
-def _decide(
-    horizon: Horizon,
-    groups: list[list[int]],
-    decisions: list[list[DayDecision]],
-    blocked: Mask,
-    missing: npt.NDArray[np.object_],
-) -> tuple[Mask, npt.NDArray[np.object_]]:
-    """Positions (R, N; True is closed) and the rule that won each of them."""
-    rooms = len(horizon.site.rooms)
-    wanted = wanted_positions(decisions, rooms)
-    safe = missing != ""
-    closed = np.zeros_like(wanted)
+def _manual(horizon: Horizon, groups: list[list[int]]) -> Mask:
+    """(R, N) where a shade stays as somebody put it: all rooms of the group, for they hang on one output."""
+    mask = np.zeros((len(horizon.site.rooms), horizon.steps), dtype=bool)
     for members in groups:
-        allowed = ~(blocked | safe[members[0]])
-        closed[members] = settle(wanted[members[0]], allowed, horizon.day, held_state(horizon, members))
-    rules = forecast_rules(decisions, rooms)
-    rules[closed != wanted] = Rule.HOLD
-    rules[safe] = missing[safe]
-    rules[:, blocked] = Rule.WIND
-    rules[[room for room in range(rooms) if not any(room in members for members in groups)]] = Rule.NO_SHADE
-    return closed, rules
+        for room in members:
+            override = horizon.overrides.get(horizon.site.room_ids[room])
+            if override is not None:
+                mask[members, : max(0, -(-(override.until - horizon.as_of) // STEP))] = True
+    return mask
+
+
+def _glare(horizon: Horizon, groups: list[list[int]]) -> Mask:
+    """(R, N) where somebody is seen in a room of the group while the sun on its facade would dazzle."""
+    mask = np.zeros((len(horizon.site.rooms), horizon.steps), dtype=bool)
+    limit = horizon.site.control.glare_above
+    if limit is None:
+        return mask
+    with np.errstate(invalid="ignore"):
+        dazzled = (horizon.measured.present > 0) & (horizon.irradiance[:, PAST] > limit)
+    for members in groups:
+        mask[members, :NOW] = dazzled[members].any()
+    return mask
+
+
+def _window(
+    horizon: Horizon, commands: Commands, reasons: npt.NDArray[np.object_]
+) -> tuple[Commands, npt.NDArray[np.object_]]:
+    """Heating and cooling off, as far as setpoints can say so, while a window is open."""
+    rooms = np.flatnonzero(np.nan_to_num(horizon.measured.window_open) > 0)
+    if not len(rooms):
+        return commands, reasons
+    band = horizon.site.comfort.unoccupied
+    heating, cooling, reasons = commands.heating.copy(), commands.cooling.copy(), reasons.copy()
+    heating[rooms, :NOW], cooling[rooms, :NOW] = band.low, band.high
+    for room in rooms:
+        reasons[room, :NOW] = [with_window(reason) for reason in reasons[room, :NOW]]
+    return Commands(heating, cooling), reasons
 
 
 def _frame(
     horizon: Horizon,
-    setpoints: Setpoints,
+    commands: Commands,
     closed: Mask,
     rules: npt.NDArray[np.object_],
     reasons: npt.NDArray[np.object_],
@@ -97,8 +250,8 @@ def _frame(
         "room": pa.array(np.repeat(np.array(horizon.site.room_ids, dtype=object), STEPS), pa.string()),
         "valid_time": pa.array(np.tile(valid, rooms)).cast(TIMESTAMP),
         "shade_position": pa.array(np.where(closed, CLOSED, OPEN).ravel()),
-        "heating_setpoint": pa.array(np.tile(setpoints.heating, rooms)),
-        "cooling_setpoint": pa.array(np.tile(setpoints.cooling, rooms)),
+        "heating_setpoint": pa.array(commands.heating.ravel()),
+        "cooling_setpoint": pa.array(commands.cooling.ravel()),
         "reason": pa.array(reasons.ravel(), pa.string()),
         "rule": pa.array(rules.ravel(), pa.string()),
         "predicted_temperature": pa.array(predicted.ravel(), from_pandas=True),

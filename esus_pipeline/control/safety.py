@@ -1,7 +1,7 @@
 """What overrules the sun: wind, missing inputs, and limits on how often a shade may move.
 
-The building's own wind protection acts first and does not depend on any of this. A measured wind can only forbid
-lowering, never allow it: the building's readings can be hours late.
+The building's own wind protection acts first and does not depend on any of this. A fresh reading of the wind can raise
+a shade; an old or missing one forbids to lower it and says nothing else: the building's readings can be hours late.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esus_pipeline.control.hysteresis import hysteresis
-from esus_pipeline.control.inputs import PAST, STEPS, Horizon, Mask, ShadeState
+from esus_pipeline.control.inputs import PAST, Horizon, Mask, ShadeState
 from esus_pipeline.control.rules import OPEN, Rule
 from esus_pipeline.frames import STEP
 
@@ -21,6 +21,8 @@ WIND_LEAD = 1
 """Steps by which shades are up before the wind is forecast to pass the limit."""
 DWELL = 8
 """Steps that a shade stays where it is after a move (2 hours); safety is exempt."""
+UNTIL_NEXT_READING = 2
+"""Steps for which a missing or old reading of the wind forbids to lower a shade; the next plans decide anew."""
 MOVES_PER_DAY = 4
 """Moves of a shade per local day; safety is exempt."""
 
@@ -43,7 +45,7 @@ def missing_inputs(horizon: Horizon, groups: list[list[int]]) -> npt.NDArray[np.
     Without weather or sun a prediction ends, so these count from the first gap to the end of the plan. A group is
     judged by those of its rooms that can be; only where none can is it missing a temperature or a gain.
     """
-    cause = np.full((len(horizon.site.rooms), STEPS), "", dtype=object)
+    cause = np.full((len(horizon.site.rooms), horizon.steps), "", dtype=object)
     no_gain = _from_first(np.isnan(horizon.gain_open + horizon.gain_shaded + horizon.irradiance[:, PAST:]))
     no_temperature = np.isnan(horizon.temperature)
     for members in groups:
@@ -63,6 +65,17 @@ def _from_first(gap: Mask) -> Mask:
     return np.logical_or.accumulate(gap, axis=-1)
 
 
+def protected(horizon: Horizon) -> Mask:
+    """(N,) whether the building's own wind protection is known to hold the shades up, and must be taken to go on."""
+    hold = -(-timedelta(minutes=horizon.site.wind.hold_minutes) // STEP)
+    return (np.arange(horizon.steps) <= hold) & (horizon.measured.released == 0)
+
+
+def lowerable(horizon: Horizon) -> Mask:
+    """(N,) whether the wind is known well enough to lower a shade; without a fresh reading not until there is one."""
+    return (np.arange(horizon.steps) >= UNTIL_NEXT_READING) | horizon.measured.wind_fresh
+
+
 @dataclass(frozen=True)
 class Held:
     """Where a group's shade stands when the plan begins."""
@@ -79,31 +92,47 @@ def held_state(horizon: Horizon, members: list[int]) -> Held:
     moved = [state.since for state in states if state.since is not None]
     return Held(
         closed=any(state.position > OPEN for state in states),
-        steps_since_move=(horizon.as_of - max(moved)) // STEP if moved else DWELL,
+        steps_since_move=max(0, (horizon.as_of - max(moved)) // STEP) if moved else DWELL,
         moves_today=max((state.moves_today for state in states), default=0),
     )
 
 
-def settle(wanted: Mask, allowed: Mask, day: npt.NDArray[np.int64], held: Held) -> Mask:
+@dataclass(frozen=True)
+class Limits:
+    """What a group's shade may do at each step, all (N,)."""
+
+    up: Mask
+    """It must be up."""
+    lowerable: Mask
+    """It may be lowered."""
+    by_hand: Mask
+    """It stays where somebody put it."""
+    hand_closed: bool = False
+    """Where that is."""
+
+
+def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held) -> Mask:
     """(N,) whether the shade is closed, after the limits on movement.
 
-    A forbidden step opens at once and is no counted move. A shade is lowered only when nothing known forbids it for
-    the whole dwell time and a move is left to raise it again; raising is never refused for the day's limit.
+    A step that must be up opens at once and is no counted move. A shade is lowered only when nothing known forbids it
+    for the whole dwell time and a move is left to raise it again; raising is never refused for the day's limit.
     """
     closed, since, moves = held.closed, held.steps_since_move, held.moves_today
     path = np.zeros(len(wanted), dtype=bool)
     for step in range(len(wanted)):
         if step and day[step] != day[step - 1]:
             moves = 0
-        if not allowed[step]:
-            since = 0 if closed else since
-            closed = False
-        elif wanted[step] != closed and since >= DWELL and (closed or _may_lower(allowed, step, moves)):
+        forced = False if limits.up[step] else limits.hand_closed if limits.by_hand[step] else None
+        if forced is not None:
+            since = since if closed == forced else 0
+            closed = forced
+        elif wanted[step] != closed and since >= DWELL and (closed or _may_lower(limits, step, moves)):
             closed, since, moves = bool(wanted[step]), 0, moves + 1
         path[step] = closed
         since += 1
     return path
 
 
-def _may_lower(allowed: Mask, step: int, moves: int) -> bool:
-    return moves + 2 <= MOVES_PER_DAY and bool(allowed[step : step + DWELL].all())
+def _may_lower(limits: Limits, step: int, moves: int) -> bool:
+    free = not limits.up[step : step + DWELL].any()
+    return moves + 2 <= MOVES_PER_DAY and bool(limits.lowerable[step]) and free

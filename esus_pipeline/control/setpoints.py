@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from esus_pipeline.control.inputs import STEPS, Array, Horizon, Mask
+from esus_pipeline.control.inputs import Array, Horizon, Mask
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -29,9 +29,9 @@ class Setpoints:
 
 
 def make_setpoints(horizon: Horizon) -> Setpoints:
-    """The setpoints of the next 36 hours."""
+    """The setpoints of the horizon's steps."""
     site = horizon.site
-    gap = _hours_from_work(site, horizon.as_of)
+    gap = _hours_from_work(site, horizon.as_of, horizon.steps)
     occupied, unoccupied = site.comfort.occupied, site.comfort.unoccupied
     at_work = np.array([_after_start(site, local) for local in horizon.local[:-1]])
     return Setpoints(
@@ -50,11 +50,11 @@ def _ramped(occupied: float, unoccupied: float, gap: Array) -> Array:
     return occupied + np.clip(unoccupied - occupied, -RAMP * gap, RAMP * gap)
 
 
-def _hours_from_work(site: Site, as_of: datetime) -> Array:
+def _hours_from_work(site: Site, as_of: datetime, steps: int) -> Array:
     """(N,) hours from each step to the nearest working time; 0 in it, infinite where none is near."""
     step = STEP.total_seconds()
-    begin = as_of.timestamp() + step * np.arange(STEPS)
-    gap = np.full(STEPS, np.inf)
+    begin = as_of.timestamp() + step * np.arange(steps)
+    gap = np.full(steps, np.inf)
     today = as_of.astimezone(site.zone).date()
     for offset in range(-3, 6):
         date = today + timedelta(days=offset)

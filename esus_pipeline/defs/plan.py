@@ -1,7 +1,9 @@
 """Asset `shade_setpoint_schedule`: every window's plan from what was known at its end, and the newest one's page."""
 
 import base64
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,13 +13,13 @@ import pandas as pd
 from dagster import TimeWindow
 
 from esus_pipeline.archive import Archive, files
-from esus_pipeline.control import PlanInputs, ShadeState, make_plan, shade_states
+from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides, shade_states
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.partitions import days, window_ends
 from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, stored_forecasts, stored_gains, weather_forecast
-from esus_pipeline.frames import CLEAN_SERIES, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import CLEAN_SERIES, DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.readings import room_frame
 from esus_pipeline.report import plan_page, plan_plot
 from esus_pipeline.site import Site
@@ -32,6 +34,9 @@ HISTORY = timedelta(hours=12)
 
 WIND_LOOK_BACK = timedelta(hours=1)
 
+OVERRIDE_LOOK_BACK = timedelta(hours=25)
+"""How far back a hand on a shade is looked for; longer than a site may hold it."""
+
 _COMMAND = ["issued_at", "room", "valid_time", "shade_position", "rule"]
 
 
@@ -45,8 +50,8 @@ class _Known:
     rooms: pd.DataFrame
     wind_stamps: pd.Series
 
-    def inputs(self, as_of: datetime, shades: dict[str, ShadeState]) -> PlanInputs:
-        """What a plan issued at `as_of` may use."""
+    def inputs(self, as_of: datetime, commanded: pd.DataFrame) -> PlanInputs:
+        """What a plan issued at `as_of` may use, after the commands of the plans before it."""
         stamps = self.wind_stamps[self.wind_stamps < as_of]
         forecast = self.issues.known_at(as_of)
         return PlanInputs(
@@ -57,7 +62,8 @@ class _Known:
             gains=self.gains.known_at(as_of),
             rooms=self.rooms[self.rooms["timestamp"] == as_of - STEP],
             wind_age=as_of - stamps.max() if len(stamps) else None,
-            shades=shades,
+            shades=shade_states(commanded, as_of, self.site.zone),
+            overrides=overrides(self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of),
         )
 
 
@@ -67,15 +73,20 @@ def shade_setpoint_schedule(
 ) -> dg.MaterializeResult:
     """Plan every window of the range, oldest first, because a plan keeps the shades still that it finds."""
     building, archive, started = site.load(), data.archive(), now()
-    rows, newest = 0, SHADE_SETPOINT_SCHEDULE.empty()
-    for day in days(context.partition_time_window):
-        plans = list(_plans(building, archive, day))
-        archive.replace(SHADE_SETPOINT_SCHEDULE, pd.concat(plans, ignore_index=True), day.start + STEP, day.end + STEP)
-        rows += sum(map(len, plans))
-        newest = plans[-1]
+    rows, solving, optima = 0, 0.0, 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        planner = Planner(_last_optimum(building, archive, context.partition_time_window.start + STEP), pool)
+        for day in days(context.partition_time_window):
+            made = list(_plans(building, archive, day, planner))
+            _store(building, archive, day, made)
+            rows += sum(len(step.plan.schedule) for step in made)
+            optima += sum(step.optimum is not None for step in made)
+            solving += sum(step.optimum.seconds for step in made if step.optimum is not None)
+    plan = made[-1].plan
+    newest = plan.schedule
     as_of = newest["issued_at"].iloc[0].to_pydatetime()
     known = _known(building, archive, TimeWindow(as_of - STEP, as_of))
-    inputs = known.inputs(as_of, {})
+    inputs = known.inputs(as_of, _commands_before(archive, as_of))
     _publish_page(building, archive, data.plan_page, newest, inputs)
     context.add_asset_metadata(
         {"plan": dg.MetadataValue.md(_picture(plan_plot(building, newest, inputs.gains)))},
@@ -85,6 +96,9 @@ def shade_setpoint_schedule(
         metadata={
             "rows": rows,
             "rooms": len(building.rooms),
+            "why_now": dg.MetadataValue.md(_reasons(newest, plan.trace)),
+            "optima": optima,
+            "solver_seconds": solving,
             "rules": newest["rule"].value_counts().to_dict(),
             "shaded_share_of_plan": float(newest["shade_position"].mean()),
             "plan_page": str(data.plan_page),
@@ -93,14 +107,49 @@ def shade_setpoint_schedule(
     )
 
 
-def _plans(site: Site, archive: Archive, day: TimeWindow) -> Iterator[pd.DataFrame]:
+@dataclass(frozen=True)
+class _Made:
+    """One window's plan, and the optimum where a new one was made for it."""
+
+    plan: Plan
+    optimum: Optimum | None
+
+
+def _plans(site: Site, archive: Archive, day: TimeWindow, planner: Planner) -> Iterator[_Made]:
     known = _known(site, archive, day)
     commanded = _commands_before(archive, day.start + STEP)
     for as_of in window_ends(day):
-        plan = make_plan(known.inputs(as_of, shade_states(commanded, as_of, site.zone)))
-        in_force = plan.loc[plan["valid_time"] == as_of, _COMMAND]
+        plan = planner.plan(known.inputs(as_of, commanded))
+        schedule = plan.schedule
+        in_force = schedule.loc[schedule["valid_time"] == as_of, _COMMAND]
         commanded = pd.concat([commanded[commanded["valid_time"] > as_of - COMMAND_MEMORY], in_force])
-        yield plan
+        yield _Made(plan, planner.optimum if planner.renewed else None)
+
+
+def _store(site: Site, archive: Archive, day: TimeWindow, made: list[_Made]) -> None:
+    """The day's plans with their traces and optima, in place of what was there of these windows."""
+    span = day.start + STEP, day.end + STEP
+    optima = [step.optimum.to_frame(site.room_ids) for step in made if step.optimum is not None]
+    tables = {
+        OPTIMAL_PLAN: pd.concat([OPTIMAL_PLAN.empty(), *optima], ignore_index=True) if optima else OPTIMAL_PLAN.empty(),
+        DECISION_TRACE: pd.concat([step.plan.trace for step in made], ignore_index=True),
+        SHADE_SETPOINT_SCHEDULE: pd.concat([step.plan.schedule for step in made], ignore_index=True),
+    }
+    for frame, rows in tables.items():
+        archive.replace(frame, rows, *span)
+
+
+def _last_optimum(site: Site, archive: Archive, first: datetime) -> Optimum | None:
+    """The newest stored optimum before `first` that a plan of that clock hour may follow."""
+    stored = archive.read(OPTIMAL_PLAN, first.replace(minute=0), first)
+    return Optimum.from_frame(stored, site.room_ids)
+
+
+def _reasons(plan: pd.DataFrame, trace: pd.DataFrame) -> str:
+    """The reasons in force and what they won against, as a Markdown table."""
+    now = plan[plan["valid_time"] == plan["issued_at"]].merge(trace, on="room")
+    lines = [f"| {row.room} | {row.rule_y} | {row.reason} | {row.source} |" for row in now.itertuples()]
+    return "\n".join(["| room | rule | reason | wish of |", "|---|---|---|---|", *lines])
 
 
 def _known(site: Site, archive: Archive, day: TimeWindow) -> _Known:
@@ -117,7 +166,7 @@ def _known(site: Site, archive: Archive, day: TimeWindow) -> _Known:
         site=site,
         issues=Issues(stored_forecasts(archive, ends)),
         gains=Estimates(stored_gains(archive, ends)),
-        rooms=archive.read(room_frame(site), day.start, day.end),
+        rooms=archive.read(room_frame(site), day.start - OVERRIDE_LOOK_BACK, day.end),
         wind_stamps=wind["timestamp"],
     )
 

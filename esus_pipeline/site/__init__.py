@@ -1,8 +1,19 @@
 """What building this is. `load_site` reads a site folder; `Site` is its typed description."""
 
 from esus_pipeline.site.load import SiteError, builtin_sites, load_site
-from esus_pipeline.site.model import Facade, Room, Site, Window
+from esus_pipeline.site.model import Facade, Room, ShadeFeedback, Site, Window
 from esus_pipeline.site.point import Point
 from esus_pipeline.site.quantities import Quantity
 
-__all__ = ["Facade", "Point", "Quantity", "Room", "Site", "SiteError", "Window", "builtin_sites", "load_site"]
+__all__ = [
+    "Facade",
+    "Point",
+    "Quantity",
+    "Room",
+    "ShadeFeedback",
+    "Site",
+    "SiteError",
+    "Window",
+    "builtin_sites",
+    "load_site",
+]

@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -97,6 +99,11 @@ class ShadeFeedback(Fact):
             raise ValueError("open_at must differ from closed_at")
         return self
 
+    def position(self, reading: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Shade position 0 open .. 1 closed of readings; a reading a little outside the range counts as its end."""
+        share = (reading - self.open_at) / (self.closed_at - self.open_at)
+        return np.where((share >= -0.1) & (share <= 1.1), np.clip(share, 0.0, 1.0), np.nan)
+
 
 class ShadeGroup(Fact):
     """Rooms whose shades move together on one output."""
@@ -162,6 +169,8 @@ class Room(Fact):
     """People at full use."""
     heating_power: Annotated[float, Field(ge=0)] = 0.0
     """Radiator output at design conditions, W."""
+    cooling_power: Annotated[float, Field(ge=0)] | None = None
+    """Greatest mechanical cooling at any time, W; absent means what the supply air can carry in working hours."""
     ventilation_flow: Annotated[float, Field(ge=0)] = 0.0
     """Greatest supply air flow, m3/h."""
 
@@ -215,8 +224,33 @@ class Tariffs(Fact):
     heat: Annotated[float, Field(ge=0)]
     """Per kWh of district heat."""
     electricity: Annotated[float, Field(ge=0)]
-    """Per kWh, where no day-ahead price is at hand."""
+    """Per kWh, all included, where no day-ahead price is at hand."""
+    electricity_surcharge: Annotated[float, Field(ge=0)] = 0.0
+    """Per kWh on top of the day-ahead price: grid, taxes, trader."""
+    price_area: Literal["DK1", "DK2"] | None = None
+    """Bidding zone whose day-ahead price counts; absent means that the fixed price does."""
     cooling_cop: Positive = 3.0
+
+
+class Control(Fact):
+    """What the optimiser is told to care about. Prices are in the tariffs' currency; docs/control.md explains each."""
+
+    mode: Literal["advisory", "active"] = "advisory"
+    """Whether anything carries the plan out. Only then is a shade that stands elsewhere somebody's override."""
+    comfort_price: Positive = 4.0
+    """Per room and K h outside the comfort band."""
+    margin: Annotated[float, Field(ge=0, le=2)] = 0.3
+    """K kept below the upper limit for the error of forecast and model."""
+    view_price: Annotated[float, Field(ge=0)] = 0.04
+    """Per room and working hour with the shade down."""
+    move_price: Annotated[float, Field(ge=0)] = 0.05
+    """Per room and move of a shade."""
+    glare_above: Positive | None = None
+    """W/m2 on the facade above which people in the room are spared the sun; absent means never."""
+    override_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = 120
+    """How long a shade stays where somebody put it."""
+    time_limit: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """Seconds for one shade group's plan; the best one found by then is taken."""
 
 
 class Wind(Fact):
@@ -249,6 +283,7 @@ class Site(Fact):
     occupancy: Hours = Hours()
     comfort: Comfort
     tariffs: Tariffs
+    control: Control = Control()
     wind: Wind
     quantities: dict[str, Quantity] = {}
     """Quantities of this building alone, or other limits for common ones."""

@@ -16,12 +16,12 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def times(as_of: datetime, past: int = 0, steps: int = 160) -> pd.DatetimeIndex:
+def times(as_of: datetime, past: int = 0, steps: int = 200) -> pd.DatetimeIndex:
     return pd.date_range(as_of - past * STEP, periods=past + steps, freq=STEP).as_unit("us")
 
 
 def weather(
-    site: Site, as_of: datetime, sky: float = 1.0, mean: float = 18.0, wind: float = 3.0, steps: int = 160
+    site: Site, as_of: datetime, sky: float = 1.0, mean: float = 18.0, wind: float = 3.0, steps: int = 200
 ) -> pd.DataFrame:
     index = times(as_of, past=24, steps=steps)
     sun = _clear_sky(site, index)
@@ -47,7 +47,7 @@ def weather(
     )
 
 
-def gains(site: Site, as_of: datetime, sky: float = 1.0, steps: int = 160) -> pd.DataFrame:
+def gains(site: Site, as_of: datetime, sky: float = 1.0, steps: int = 200) -> pd.DataFrame:
     index = times(as_of, past=24, steps=steps)
     sun = _clear_sky(site, index)
     position = Location(site.place.latitude, site.place.longitude).get_solarposition(index + STEP / 2)

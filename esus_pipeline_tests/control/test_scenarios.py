@@ -143,11 +143,16 @@ def test_a_gust_before_the_plan_begins_is_still_held():
     assert room(plan, SOUTH)["rule"].head(3).tolist() == [Rule.WIND, Rule.WIND, Rule.CLOSE_BEFORE_SUN]
 
 
-def test_a_fresh_measured_wind_raises_and_a_stale_one_is_ignored():
+def test_a_fresh_measured_wind_raises_and_a_stale_one_neither_raises_nor_lets_a_shade_down():
     inputs = replace(cases.inputs(TMV23, at("2026-06-16T09:00"), mean=17), rooms=cases.rooms(TMV23, wind=13.0))
     assert room(make_plan(inputs), SOUTH)["rule"].iloc[0] == Rule.WIND
-    for age in (timedelta(minutes=31), None):
-        assert room(make_plan(replace(inputs, wind_age=age)), SOUTH)["rule"].iloc[0] == Rule.CLOSE_BEFORE_SUN
+    closed = dict.fromkeys(TMV23.room_ids, ShadeState(1.0, inputs.as_of - timedelta(hours=3), 1))
+    for age in (timedelta(minutes=31), timedelta(minutes=-1), None):
+        stale = replace(inputs, wind_age=age)
+        rows = room(make_plan(stale), SOUTH)
+        assert rows["rule"].head(3).tolist() == [Rule.WIND_UNKNOWN, Rule.WIND_UNKNOWN, Rule.CLOSE_BEFORE_SUN]
+        assert rows["shade_position"].head(3).tolist() == [0, 0, 1]
+        assert room(make_plan(replace(stale, shades=closed)), SOUTH)["shade_position"].iloc[0] == 1
 
 
 def test_without_forecast_gusts_the_mean_wind_counts_with_a_gust_factor():

@@ -1,0 +1,80 @@
+"""What the sensors say now, out of the newest row of the room table; NaN where nothing is fresh or believable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from esus_pipeline.frames import BUILDING
+from esus_pipeline.site import Site
+
+Array = npt.NDArray[np.float64]
+
+FRESH_WIND = timedelta(minutes=30)
+"""A measured wind older than this says nothing about now."""
+TEMPERATURE_RANGE = (-60.0, 60.0)
+WIND_RANGE = (0.0, 100.0)
+PRESENCE = "occupancy"
+WINDOW = "window_open"
+RELEASED = "shading_released"
+"""Quantity of the building: 1 when its own wind protection lets the shades move."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """R rooms in the order of the site."""
+
+    temperature: Array
+    """(R,) degC."""
+    wind: float
+    """m/s, NaN where it is not fresh."""
+    wind_age: timedelta | None
+    present: Array
+    """(R,) share of the last 15 minutes in which somebody was seen."""
+    window_open: Array
+    """(R,) 1 with an open window."""
+    released: float
+    """1 where the building lets its shades move, 0 where it holds them up."""
+
+    @property
+    def wind_fresh(self) -> bool:
+        """Whether the wind is known well enough to lower a shade."""
+        return not np.isnan(self.wind)
+
+
+def read_measured(site: Site, rooms: pd.DataFrame | None, wind_age: timedelta | None) -> Measured:
+    """The newest row per room, the building's included, with the room as a column or as the index."""
+    if rooms is None or not len(rooms):
+        rooms = pd.DataFrame({"room": pd.Series(dtype=object)})
+    names = list(rooms["room"] if "room" in rooms.columns else rooms.index)
+
+    def column(quantity: str) -> Mapping[str, float]:
+        if quantity not in rooms.columns:
+            return {}
+        return dict(zip(names, rooms[quantity].to_numpy(dtype=float), strict=True))
+
+    def of_rooms(quantity: str, low: float, high: float) -> Array:
+        known = column(quantity)
+        return plausible(np.array([known.get(room, np.nan) for room in site.room_ids], dtype=float), low, high)
+
+    def of_building(quantity: str, low: float, high: float) -> float:
+        return float(plausible(np.array([column(quantity).get(BUILDING, np.nan)], dtype=float), low, high)[0])
+
+    fresh = wind_age is not None and timedelta(0) <= wind_age <= FRESH_WIND
+    return Measured(
+        temperature=of_rooms("air_temperature", *TEMPERATURE_RANGE),
+        wind=of_building(site.wind.quantity, *WIND_RANGE) if fresh else np.nan,
+        wind_age=wind_age,
+        present=of_rooms(PRESENCE, 0.0, 1.0),
+        window_open=of_rooms(WINDOW, 0.0, 1.0),
+        released=of_building(RELEASED, 0.0, 1.0),
+    )
+
+
+def plausible(values: Array, low: float, high: float) -> Array:
+    """NaN in place of what is beyond the limits."""
+    with np.errstate(invalid="ignore"):
+        return np.where((values >= low) & (values <= high), values, np.nan)

@@ -1,0 +1,238 @@
+"""A group's problem as one mixed-integer linear program, assembled without a loop over hours.
+
+    min  heat and cooling energy + discomfort + margin + view + moves
+    s.t. x[k+1] = A[k] x[k] + B[k] u[k]              room model, exact hourly discretisation
+         low - short <= T_air <= high - margin + inside + over
+         s[k] - s[k-1] = lower[k] - raise[k]          s is 0 open, 1 closed
+         sum of lower over the dwell time <= s[k]     (Rajan and Takriti 2005, minimum up and down times: the
+         sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight)
+         sum of lower over a day <= moves left
+
+Shades enter as binary times known irradiance, so the program stays linear. Powers are kW, energies kWh.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csc_array
+
+from esus_pipeline.control.model.room_model import Array, discretise
+from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem
+
+Ints = npt.NDArray[np.int64]
+
+ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over")
+"""Per room and step, after the group's `closed`, `lower`, `raise`."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Arguments of scipy.optimize.milp, and where the variables are."""
+
+    cost: Array
+    matrix: csc_array
+    row_low: Array
+    row_high: Array
+    low: Array
+    high: Array
+    integrality: Ints
+
+
+@dataclass(frozen=True)
+class Index:
+    """Columns of the variables."""
+
+    closed: Ints
+    lower: Ints
+    lift: Ints
+    room: dict[str, Ints]
+    """(R, H) each."""
+    size: int
+
+
+@lru_cache(maxsize=32)
+def index(rooms: int, steps: int) -> Index:
+    """Columns for R rooms and H steps."""
+    group = np.arange(3 * steps).reshape(3, steps)
+    per_room = 3 * steps + np.arange(rooms * len(ROOM_VARIABLES) * steps).reshape(rooms, len(ROOM_VARIABLES), steps)
+    return Index(
+        closed=group[0],
+        lower=group[1],
+        lift=group[2],
+        room={name: per_room[:, place] for place, name in enumerate(ROOM_VARIABLES)},
+        size=3 * steps + per_room.size,
+    )
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """x[k+1] = keep[k] x[k] + heat[k] (kW) + shade[k] s + rest[k]; (R, H, 2, 2) and (R, H, 2)."""
+
+    keep: Array
+    heat: Array
+    shade: Array
+    rest: Array
+
+
+def dynamics(problem: GroupProblem) -> Dynamics:
+    """The rooms' models with everything that is known of the coming hours put in."""
+    parts = []
+    for room, model in enumerate(problem.models):
+        fresh = model.fresh_air_conductance(problem.people[room])
+        keep, drive = discretise(model, HOUR, fresh)
+        opened = model.k_open * problem.gain_open[room]
+        known = np.stack(
+            [
+                problem.outdoor,
+                fresh * problem.supply_air + problem.disturbance[room],
+                opened,
+                problem.people[room],
+                np.ones(problem.steps),
+            ],
+            axis=-1,
+        )
+        less_sun = model.k_shaded * problem.gain_shaded[room] - opened
+        parts.append(
+            (
+                keep,
+                1000 * drive[..., 1],
+                drive[..., 2] * less_sun[:, None],
+                np.einsum("hij,hj->hi", drive, known),
+            )
+        )
+    keep, heat, shade, rest = (np.stack(part) for part in zip(*parts, strict=True))
+    return Dynamics(keep, heat, shade, rest)
+
+
+def assemble(problem: GroupProblem) -> Program:
+    """The program of a problem. Its LP relaxation gives a lower bound of the cost."""
+    rooms, steps = problem.gain_open.shape
+    at = index(rooms, steps)
+    blocks = [*_room_rows(problem, at), *_shade_rows(problem, at)]
+    heights = np.cumsum([0, *(len(block.low) for block in blocks)])
+    rows = np.concatenate([block.rows + top for block, top in zip(blocks, heights, strict=False)])
+    columns = np.concatenate([block.columns for block in blocks])
+    values = np.concatenate([block.values for block in blocks])
+    low, high = _bounds(problem, at)
+    integrality = np.zeros(at.size, dtype=np.int64)
+    integrality[at.closed] = 1
+    return Program(
+        cost=_cost(problem, at),
+        matrix=csc_array(coo_array((values, (rows, columns)), shape=(heights[-1], at.size))),
+        row_low=np.concatenate([block.low for block in blocks]),
+        row_high=np.concatenate([block.high for block in blocks]),
+        low=low,
+        high=high,
+        integrality=integrality,
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    rows: Ints
+    columns: Ints
+    values: Array
+    low: Array
+    high: Array
+
+
+def _rows(terms: list[tuple[Ints, Ints, Array]], low: Array, high: Array) -> _Rows:
+    """Rows from (row, column, value) triples of equal shape each."""
+    rows, columns, values = ([np.ravel(part) for part in parts] for parts in zip(*terms, strict=True))
+    return _Rows(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), np.ravel(low), np.ravel(high))
+
+
+def _room_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
+    rooms, steps = problem.gain_open.shape
+    moves = dynamics(problem)
+    state = np.stack([at.room["air"], at.room["mass"]], axis=-1)
+    row = np.arange(rooms * steps * 2).reshape(rooms, steps, 2)
+    before = np.broadcast_to(state[:, :-1, None, :], (rooms, steps - 1, 2, 2))
+    flow = np.broadcast_to(row[:, 1:, :, None], (rooms, steps - 1, 2, 2))
+    wide = (rooms, steps, 2)
+
+    def spread(columns: Ints) -> Ints:
+        return np.broadcast_to(columns[..., None], wide)
+
+    known = moves.rest.copy()
+    start = np.stack([problem.air, problem.mass], axis=-1)
+    known[:, 0] += np.einsum("rij,rj->ri", moves.keep[:, 0], start)
+    balance = _rows(
+        [
+            (row, state, np.ones(wide)),
+            (flow, before, -moves.keep[:, 1:]),
+            (row, spread(at.room["heating"]), -moves.heat),
+            (row, spread(at.room["cooling"]), moves.heat),
+            (row, spread(np.broadcast_to(at.closed, (rooms, steps))), -moves.shade),
+        ],
+        known,
+        known,
+    )
+    one, line = np.ones((rooms, steps)), np.arange(rooms * steps).reshape(rooms, steps)
+    warm = _rows(
+        [(line, at.room["air"], one), (line, at.room["short"], one)],
+        one * problem.low,
+        one * np.inf,
+    )
+    cool = _rows(
+        [(line, at.room["air"], one), (line, at.room["inside"], -one), (line, at.room["over"], -one)],
+        one * -np.inf,
+        one * (problem.high - problem.margin),
+    )
+    return [balance, warm, cool]
+
+
+def _shade_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
+    steps = problem.steps
+    line, one = np.arange(steps), np.ones(steps)
+    begin = np.zeros(steps)
+    begin[0] = float(problem.held.closed)
+    follow = _rows(
+        [
+            (line, at.closed, one),
+            (line[1:], at.closed[:-1], -one[1:]),
+            (line, at.lower, -one),
+            (line, at.lift, one),
+        ],
+        begin,
+        begin,
+    )
+    near = [(line[lag:], line[: steps - lag], one[lag:]) for lag in range(problem.dwell)]
+    stay_down = _rows(
+        [*((row, at.lower[past], value) for row, past, value in near), (line, at.closed, -one)], one * -np.inf, one * 0
+    )
+    stay_up = _rows([*((row, at.lift[past], value) for row, past, value in near), (line, at.closed, one)], -one, one)
+    days, place = np.unique(problem.day, return_inverse=True)
+    left = np.full(len(days), problem.moves_per_day // 2, dtype=float)
+    left[0] = max(0, (problem.moves_per_day - problem.held.moves_today) // 2)
+    per_day = _rows([(place, at.lower, one)], np.full(len(days), -np.inf), left)
+    return [follow, stay_down, stay_up, per_day]
+
+
+def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
+    low, high = np.zeros(at.size), np.full(at.size, np.inf)
+    for name in ("air", "mass"):
+        low[at.room[name]] = -np.inf
+    high[at.closed] = np.where(problem.sunny & ~problem.blocked, 1.0, 0.0)
+    high[at.lower] = high[at.lift] = 1.0
+    wait = max(0, problem.dwell - problem.held.steps_since_move)
+    if not problem.blocked[:wait].any():
+        low[at.closed[:wait]] = high[at.closed[:wait]] = float(problem.held.closed)
+    high[at.room["heating"]] = problem.heating_limit / 1000
+    high[at.room["cooling"]] = problem.cooling_limit / 1000
+    high[at.room["inside"]] = problem.margin
+    return low, high
+
+
+def _cost(problem: GroupProblem, at: Index) -> Array:
+    prices, rooms = problem.prices, len(problem.models)
+    cost = np.zeros(at.size)
+    cost[at.closed] = prices.view * rooms * problem.viewed
+    cost[at.lower] = cost[at.lift] = prices.move * rooms
+    cost[at.room["heating"]] = prices.heat
+    cost[at.room["cooling"]] = np.maximum(prices.cooling, 0.0)
+    cost[at.room["short"]] = cost[at.room["over"]] = prices.comfort
+    cost[at.room["inside"]] = prices.margin
+    return cost

@@ -1,0 +1,140 @@
+"""From an optimum to commands: setpoints with a limited rate, and the temperatures that follow from them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from esus_pipeline.control.inputs import Array, Horizon, Mask, PlanInputs
+from esus_pipeline.control.model.room_model import SUPPLY_AIR, discretise
+from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
+from esus_pipeline.control.optimiser.outlook import cooling_limit, expected_people, prior
+from esus_pipeline.control.setpoints import RAMP, Setpoints
+from esus_pipeline.frames import STEP
+
+WORTH_A_SETPOINT = 0.1
+"""K by which the optimum must leave the calendar's setpoint to change it."""
+BUSY = 20.0
+"""W of heating or cooling below which none is planned."""
+BELOW = 0.2
+"""K under the margin from which cooling is ahead of time, and not the thermostat's daily work."""
+GAP = 1.0
+"""K between heating and cooling setpoint, at least."""
+
+_SECONDS = STEP.total_seconds()
+_RATE = RAMP * _SECONDS / 3600
+
+
+@dataclass(frozen=True)
+class Commands:
+    """(R, N) degC."""
+
+    heating: Array
+    cooling: Array
+
+
+def follow_setpoints(horizon: Horizon, setpoints: Setpoints, optimum: Optimum | None) -> Commands:
+    """The calendar's setpoints, moved where the optimum heats or cools ahead of time; never faster than RAMP.
+
+    The calendar's are within the rate; raising (lowering) them by cones of that slope keeps them so.
+    """
+    rooms = len(horizon.site.rooms)
+    heating = np.tile(setpoints.heating, (rooms, 1))
+    cooling = np.tile(setpoints.cooling, (rooms, 1))
+    if optimum is None:
+        return Commands(heating, cooling)
+    place = _ends(horizon, optimum)
+    usable = (place >= 0) & (place < horizon.steps)
+    if not usable.any():
+        return Commands(heating, cooling)
+    at = place[usable]
+    air = optimum.air[:, usable]
+    with np.errstate(invalid="ignore"):
+        early = (optimum.heating[:, usable] > BUSY) & (air > heating[:, at] + WORTH_A_SETPOINT)
+        ahead = (optimum.cooling[:, usable] > BUSY) & (air < cooling[:, at] - horizon.site.control.margin - BELOW)
+    peaks = np.full(heating.shape, -np.inf)
+    peaks[:, at] = np.where(early, air, -np.inf)
+    pits = np.full(cooling.shape, np.inf)
+    pits[:, at] = np.where(ahead, air, np.inf)
+    heating = np.maximum(heating, _cones(peaks))
+    cooling = np.minimum(cooling, -_cones(-pits))
+    return Commands(np.minimum(heating, setpoints.cooling - GAP), np.maximum(cooling, heating + GAP))
+
+
+def _ends(horizon: Horizon, optimum: Optimum) -> np.ndarray:
+    """(HOURS,) steps of the plan that begin when the optimum's hours end."""
+    offset = (horizon.as_of - optimum.issued_at) // STEP
+    return 4 * np.arange(1, HOURS + 1) - offset
+
+
+def _cones(peaks: Array) -> Array:
+    """The least function above the peaks that changes by at most _RATE a step."""
+    slope = _RATE * np.arange(peaks.shape[1])
+    before = np.maximum.accumulate(peaks + slope, axis=1) - slope
+    after = np.maximum.accumulate((peaks - slope)[:, ::-1], axis=1)[:, ::-1] + slope
+    return np.maximum(before, after)
+
+
+def predict(
+    inputs: PlanInputs,
+    horizon: Horizon,
+    setpoints: Setpoints,
+    commands: Commands,
+    closed: Mask,
+    optimum: Optimum,
+    rooms: list[int],
+) -> Array:
+    """(rooms, N) degC at the start of each step when the commands are carried out; thermostats at limited power."""
+    site, steps = horizon.site, horizon.steps
+    names = [site.room_ids[room] for room in rooms]
+    models = [inputs.models.get(name) or prior(site, room) for name, room in zip(names, rooms, strict=True)]
+    place = np.clip((horizon.as_of - optimum.issued_at) / STEP + np.arange(steps), 0, None)
+    hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
+    unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
+    outdoor, people = horizon.outdoor, expected_people(inputs, horizon, setpoints, rooms)
+    supply = np.maximum(outdoor, SUPPLY_AIR)
+    keep, heat, rest = [], [], []
+    for row, (model, room) in enumerate(zip(models, rooms, strict=True)):
+        fresh = model.fresh_air_conductance(people[row])
+        own, drive = discretise(model, _SECONDS, fresh)
+        sun = model.sun(horizon.gain_open[room], horizon.gain_shaded[room], closed[room].astype(float))
+        known = np.stack([outdoor, fresh * supply + unexplained[row], sun, people[row], np.ones(steps)], axis=-1)
+        keep.append(own)
+        heat.append(drive[..., 1])
+        rest.append(np.einsum("hij,hj->hi", drive, known))
+    power = np.array([site.rooms[room].heating_power for room in rooms])
+    chill = np.stack([cooling_limit(site, room, setpoints.cooling, supply, setpoints.occupied) for room in rooms])
+    start = np.stack([horizon.temperature[rooms], _mass(optimum, place[0], rooms, horizon)], axis=-1)
+    return _run(
+        start,
+        np.stack(keep),
+        np.stack(heat),
+        np.stack(rest),
+        power,
+        chill,
+        commands.heating[rooms],
+        commands.cooling[rooms],
+    )
+
+
+def _run(
+    start: Array, keep: Array, heat: Array, rest: Array, power: Array, chill: Array, low: Array, high: Array
+) -> Array:
+    path = np.empty(low.shape)
+    air, mass = start[:, 0], start[:, 1]
+    for step in range(low.shape[1]):
+        path[:, step] = air
+        a, b = keep[:, step], heat[:, step]
+        free = a[:, 0, 0] * air + a[:, 0, 1] * mass + rest[:, step, 0]
+        lacking = np.maximum((low[:, step] - free) / b[:, 0], 0.0)
+        excess = np.maximum((free - high[:, step]) / b[:, 0], 0.0)
+        watts = np.minimum(lacking, power) - np.minimum(excess, chill[:, step])
+        mass = a[:, 1, 0] * air + a[:, 1, 1] * mass + rest[:, step, 1] + b[:, 1] * watts
+        air = free + b[:, 0] * watts
+    return path
+
+
+def _mass(optimum: Optimum, quarters: float, rooms: list[int], horizon: Horizon) -> Array:
+    """(rooms,) degC of the walls now: as the optimum expected, or as warm as the air where it expected nothing."""
+    ends = 4.0 * np.arange(1, HOURS + 1)
+    expected = np.array([np.interp(quarters, ends, row) for row in optimum.mass[rooms]])
+    return np.where(np.isfinite(expected), expected, horizon.temperature[rooms])

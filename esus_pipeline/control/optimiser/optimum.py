@@ -1,0 +1,172 @@
+"""The optimum of all rooms: computed once an hour, kept as a table, followed by the rule layer every 15 minutes."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from esus_pipeline.control.groups import moving_groups
+from esus_pipeline.control.inputs import Array, PlanInputs
+from esus_pipeline.control.optimiser.assemble import dynamics
+from esus_pipeline.control.optimiser.outlook import Group, Unplanned, outlook
+from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem, ProblemError
+from esus_pipeline.control.optimiser.solve import NoPlanError, plan_group
+from esus_pipeline.frames import OPTIMAL_PLAN
+
+HOURS = 48
+"""Rows of an optimum per room; hours beyond what is known are missing."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """What the optimiser wants; R rooms in the order of the site, HOURS hours from `issued_at` on.
+
+    NaN where a room could not be planned; `why` says why, by room.
+    """
+
+    issued_at: datetime
+    closed: Array
+    """(R, HOURS) shade position, 0 open or 1 closed."""
+    air: Array
+    """(R, HOURS) degC at the end of each hour."""
+    mass: Array
+    """(R, HOURS) degC of floors and walls at the end of each hour."""
+    open_air: Array
+    """(R, HOURS) degC with an open shade and no cooling, heated as far as needed."""
+    heating: Array
+    """(R, HOURS) W."""
+    cooling: Array
+    """(R, HOURS) W, positive."""
+    disturbance: Array
+    """(R, HOURS) W of heat that the model cannot explain."""
+    why: dict[str, str]
+    seconds: float = 0.0
+    """Time that it took; the sum over groups where they were solved side by side."""
+
+    def to_frame(self, rooms: Sequence[str]) -> pd.DataFrame:
+        """Rows of frames.OPTIMAL_PLAN."""
+        count = len(rooms) * HOURS
+        start = pd.Timestamp(self.issued_at)
+        table = pd.DataFrame(
+            {
+                "issued_at": np.repeat(np.array([start.to_datetime64()]), count),
+                "room": np.repeat(np.array(rooms, dtype=object), HOURS),
+                "valid_time": np.tile(pd.date_range(start.tz_localize(None), periods=HOURS, freq="h"), len(rooms)),
+                **{name: getattr(self, attribute).ravel() for name, attribute in _COLUMNS.items()},
+                "failure": np.repeat(np.array([self.why.get(room, "") for room in rooms], dtype=object), HOURS),
+            }
+        )
+        for name in ("issued_at", "valid_time"):
+            table[name] = table[name].dt.tz_localize(UTC)
+        return OPTIMAL_PLAN.conform(table)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, rooms: Sequence[str]) -> "Optimum | None":
+        """The newest optimum of the rows that covers all rooms; None where there is none."""
+        if not len(frame):
+            return None
+        newest = frame[frame["issued_at"] == frame["issued_at"].max()]
+        by_room = {str(room): rows.sort_values("valid_time") for room, rows in newest.groupby("room")}
+        if any(len(by_room.get(room, ())) != HOURS for room in rooms):
+            return None
+        ordered = pd.concat([by_room[room] for room in rooms])
+        columns = {
+            attribute: ordered[name].to_numpy(dtype=float).reshape(len(rooms), HOURS)
+            for name, attribute in _COLUMNS.items()
+        }
+        whys = {room: str(by_room[room]["failure"].iloc[0]) for room in rooms}
+        return cls(
+            issued_at=newest["issued_at"].iloc[0].to_pydatetime(),
+            **columns,
+            why={room: why for room, why in whys.items() if why},
+        )
+
+
+_COLUMNS = {
+    "shade_position": "closed",
+    "temperature": "air",
+    "mass_temperature": "mass",
+    "disturbance": "disturbance",
+    "open_temperature": "open_air",
+    "heating": "heating",
+    "cooling": "cooling",
+}
+"""Column of frames.OPTIMAL_PLAN -> attribute."""
+
+Solver = Callable[[GroupProblem], GroupPlan]
+
+
+def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver: Solver = plan_group) -> Optimum:
+    """The optimum from what is known at `inputs.as_of`; a room that cannot be planned says why. Never raises for data.
+
+    Args:
+        inputs: all that is known.
+        pool: threads for groups side by side (the solver releases Python's lock); None solves them in turn.
+        solver: how one group is solved.
+    """
+    site = inputs.site
+    tasks = outlook(inputs, moving_groups(site))
+    answers = list((pool.map if pool else map)(lambda task: _answer(task, solver), tasks))
+    arrays = {name: np.full((len(site.rooms), HOURS), np.nan) for name in _COLUMNS.values()}
+    why: dict[str, str] = {}
+    for task, answer in zip(tasks, answers, strict=True):
+        if isinstance(answer, str) or isinstance(task, Unplanned):
+            why |= dict.fromkeys((site.room_ids[room] for room in task.members), str(answer))
+            continue
+        plan, hours = answer, task.problem.steps
+        arrays["closed"][task.members, :hours] = plan.closed
+        for name in ("air", "mass", "heating", "cooling"):
+            arrays[name][task.planned, :hours] = getattr(plan, name)
+        arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
+        arrays["open_air"][task.planned, :hours] = open_air(task.problem)
+    seconds = sum(answer.seconds for answer in answers if isinstance(answer, GroupPlan))
+    return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)
+
+
+def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
+    if isinstance(task, Unplanned):
+        return task.why
+    try:
+        plan = solver(task.problem)
+    except (ProblemError, NoPlanError) as error:
+        return str(error)
+    if not (np.isfinite(plan.air).all() and np.abs(plan.air).max() < SENSIBLE):
+        return "the room model predicts what no room can do"
+    return plan
+
+
+SENSIBLE = 60.0
+"""degC; a model whose plan leaves this is not believed."""
+
+
+def open_air(problem: GroupProblem) -> Array:
+    """(R, H) degC at the end of each hour with open shades and no cooling; heating holds the lower limit."""
+    moves = dynamics(problem)
+    state = np.stack([problem.air, problem.mass], axis=-1)
+    path = np.empty(problem.gain_open.shape)
+    for step in range(problem.steps):
+        free = np.einsum("rij,rj->ri", moves.keep[:, step], state) + moves.rest[:, step]
+        lacking = (problem.low[step] - free[:, 0]) / moves.heat[:, step, 0]
+        heat = np.clip(lacking, 0.0, problem.heating_limit[:, step] / 1000)
+        state = free + moves.heat[:, step] * heat[:, None]
+        path[:, step] = state[:, 0]
+    return path
+
+
+def current(optimum: Optimum | None, as_of: datetime) -> bool:
+    """Whether the optimum may still be followed at `as_of`: until its clock hour is over."""
+    if optimum is None:
+        return False
+    hour = optimum.issued_at.replace(minute=0, second=0, microsecond=0)
+    return optimum.issued_at <= as_of < hour + timedelta(hours=1)
+
+
+def hours_ahead(optimum: Optimum, as_of: datetime, steps: int, length: timedelta) -> npt.NDArray[np.int64]:
+    """(steps,) the optimum's hour that each step of that length from `as_of` on lies in; HOURS and more are beyond."""
+    offset = (as_of - optimum.issued_at) / length
+    per_hour = timedelta(hours=1) / length
+    return ((offset + np.arange(steps)) // per_hour).astype(np.int64)

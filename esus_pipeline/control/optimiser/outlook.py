@@ -1,0 +1,198 @@
+"""From what is known to the problem of each shade group: hourly means, bands, limits and prices of the next 48 hours.
+
+Belongs here: turning quarters of an hour into hours, and facts of the site into limits. Does not belong here: reading
+frames (see control.inputs) and solving (see solve).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from esus_pipeline.control.inputs import OUTLOOK, PAST, Array, Horizon, Mask, PlanInputs, read_horizon
+from esus_pipeline.control.model.room_model import AIR_HEAT, FRESH_AIR, SUPPLY_AIR, RoomModel
+from esus_pipeline.control.optimiser.problem import GroupProblem, Held, Prices, ProblemError
+from esus_pipeline.control.room_response import PRESENCE
+from esus_pipeline.control.safety import DWELL, MOVES_PER_DAY, OLDEST_FORECAST, held_state, wind_block
+from esus_pipeline.control.setpoints import Setpoints, make_setpoints
+from esus_pipeline.frames import STEP
+from esus_pipeline.site import Site
+
+QUARTERS = 4
+"""Steps of 15 minutes in an hour."""
+LEAST_HOURS = 12
+"""A shorter outlook is not planned on."""
+SUNNY = 60.0
+"""W/m2 on the facade, hourly mean, from which a lowered shade is worth considering."""
+FADE = 8.0
+"""Hours in which an unexplained disturbance fades to 1/e."""
+PRICE_VALID = pd.Timedelta(minutes=45)
+"""A price holds for the quarters of its hour, or until the next one."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rooms (indices into the site's) that move together, those of them that can be planned, and their problem."""
+
+    members: list[int]
+    planned: list[int]
+    problem: GroupProblem
+
+
+@dataclass(frozen=True)
+class Unplanned:
+    """Rooms that cannot be planned, and why in a person's words."""
+
+    members: list[int]
+    why: str
+
+
+def outlook(inputs: PlanInputs, groups: list[list[int]]) -> list[Group | Unplanned]:
+    """The problem of every group of rooms; a group of rooms without shades is planned for its setpoints alone."""
+    horizon = read_horizon(inputs, OUTLOOK)
+    whole = _Whole(inputs, horizon, make_setpoints(horizon), wind_block(horizon))
+    return [whole.group(members) for members in groups]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What all groups share."""
+
+    inputs: PlanInputs
+    horizon: Horizon
+    setpoints: Setpoints
+    blocked: Mask
+
+    def group(self, members: list[int]) -> Group | Unplanned:
+        horizon, site = self.horizon, self.horizon.site
+        age = horizon.forecast_age
+        if age is None:
+            return Unplanned(members, "there is no weather forecast")
+        if age > OLDEST_FORECAST:
+            return Unplanned(members, f"the weather forecast is {age / timedelta(hours=1):.1f} h old")
+        planned = [room for room in members if not np.isnan(horizon.temperature[room])]
+        if not planned:
+            return Unplanned(members, "no room of the group has a fresh temperature")
+        hours = min(self._known_hours(planned), OUTLOOK // QUARTERS)
+        if hours < LEAST_HOURS:
+            return Unplanned(members, f"forecast and sun are known for {hours} h only")
+        models = [self.inputs.models.get(site.room_ids[room]) or prior(site, room) for room in planned]
+        try:
+            problem = self._problem(members, planned, models, hours)
+            problem.check()
+        except ProblemError as error:
+            return Unplanned(members, str(error))
+        return Group(members, planned, problem)
+
+    def _known_hours(self, planned: list[int]) -> int:
+        horizon = self.horizon
+        rows = horizon.gain_open[planned] + horizon.gain_shaded[planned] + horizon.irradiance[planned, PAST:]
+        known = np.isfinite(rows.sum(axis=0) + horizon.outdoor) & horizon.wind_forecast
+        return int(np.logical_and.accumulate(known).sum()) // QUARTERS
+
+    def _problem(self, members: list[int], planned: list[int], models: list[RoomModel], hours: int) -> GroupProblem:
+        horizon, site = self.horizon, self.horizon.site
+        names = [site.room_ids[room] for room in planned]
+        states = [self.inputs.states.get(name) for name in names]
+        air = horizon.temperature[planned]
+        mass = np.array([state.mass if state else own for state, own in zip(states, air, strict=True)])
+        excess = np.array([state.disturbance if state else 0.0 for state in states])
+        occupied = self.setpoints.occupied
+        people = expected_people(self.inputs, horizon, self.setpoints, planned)[:, : hours * QUARTERS]
+        working = hourly(occupied[: hours * QUARTERS].astype(float)) > 0
+        outdoor = hourly(horizon.outdoor[: hours * QUARTERS])
+        high = _at_end(self.setpoints.cooling, hours, np.minimum)
+        supply_air = np.maximum(outdoor, SUPPLY_AIR)
+        facade = np.fmax.reduce(horizon.irradiance[members, PAST:])[: hours * QUARTERS]
+        has_shade = any(window.shade for room in members for window in site.rooms[room].windows)
+        return GroupProblem(
+            models=models,
+            air=air,
+            mass=mass,
+            outdoor=outdoor,
+            gain_open=hourly(horizon.gain_open[planned][:, : hours * QUARTERS]),
+            gain_shaded=hourly(horizon.gain_shaded[planned][:, : hours * QUARTERS]),
+            people=hourly(people),
+            disturbance=np.outer(excess, np.exp(-(np.arange(hours) + 0.5) / FADE)),
+            low=_at_end(self.setpoints.heating, hours, np.maximum),
+            high=high,
+            viewed=working & ~(hourly(facade) > (site.control.glare_above or np.inf)),
+            sunny=(hourly(facade) > SUNNY) & has_shade,
+            blocked=np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1),
+            day=horizon.day[: hours * QUARTERS : QUARTERS],
+            heating_limit=np.array([[site.rooms[room].heating_power] * hours for room in planned]),
+            cooling_limit=np.stack([cooling_limit(site, room, high, supply_air, working) for room in planned]),
+            supply_air=supply_air,
+            prices=self._prices(hours),
+            held=self._held(members),
+            margin=site.control.margin,
+            moves_per_day=MOVES_PER_DAY,
+            dwell=DWELL // QUARTERS,
+            time_limit=site.control.time_limit,
+        )
+
+    def _prices(self, hours: int) -> Prices:
+        control, tariffs = self.horizon.site.control, self.horizon.site.tariffs
+        electricity = np.full(hours * QUARTERS, tariffs.electricity)
+        known = self.inputs.prices
+        if known is not None and len(known):
+            times = pd.date_range(self.horizon.as_of, periods=hours * QUARTERS, freq=STEP)
+            told = known.reindex(times, method="ffill", tolerance=PRICE_VALID)
+            values = told.to_numpy(dtype=float)
+            electricity = np.where(np.isfinite(values) & (np.abs(values) < 100), values, electricity)
+        return Prices(
+            heat=np.full(hours, tariffs.heat),
+            cooling=hourly(electricity) / tariffs.cooling_cop,
+            comfort=control.comfort_price,
+            view=control.view_price,
+            move=control.move_price,
+        )
+
+    def _held(self, members: list[int]) -> Held:
+        held = held_state(self.horizon, members)
+        wait = -(-(DWELL - held.steps_since_move) // QUARTERS)
+        return Held(held.closed, DWELL // QUARTERS - wait, held.moves_today)
+
+
+def expected_people(inputs: PlanInputs, horizon: Horizon, setpoints: Setpoints, rooms: list[int]) -> Array:
+    """(rooms, N) expected persons: the forecast's, else the calendar's."""
+    site = horizon.site
+    present = np.array([PRESENCE * site.rooms[room].occupants for room in rooms])
+    people = np.outer(present, setpoints.occupied)
+    if inputs.people is None or not len(inputs.people):
+        return people
+    told = inputs.people.reindex(pd.date_range(horizon.as_of, periods=horizon.steps, freq=STEP))
+    for row, room in enumerate(rooms):
+        if site.room_ids[room] in told.columns:
+            own = told[site.room_ids[room]].to_numpy(dtype=float)
+            good = np.isfinite(own) & (own >= 0) & (own <= 10 * max(1.0, site.rooms[room].occupants))
+            people[row] = np.where(good, own, people[row])
+    return people
+
+
+def prior(site: Site, room: int) -> RoomModel:
+    """What is assumed of a room before anything is learned."""
+    return RoomModel.from_site(site, site.room_ids[room])
+
+
+def cooling_limit(site: Site, room: int, high: Array, supply_air: Array, working: Mask) -> Array:
+    """(H,) W: the room's own cooling, or what more supply air than people need can carry in working hours."""
+    facts = site.rooms[room]
+    if facts.cooling_power is not None:
+        return np.full(len(high), facts.cooling_power)
+    spare = max(0.0, facts.ventilation_flow - FRESH_AIR * PRESENCE * facts.occupants)
+    return np.where(working, AIR_HEAT * spare * np.maximum(high - supply_air, 0.0), 0.0)
+
+
+def hourly(quarters: npt.NDArray[np.float64]) -> Array:
+    """Means of four quarters along the last axis."""
+    return np.asarray(quarters.reshape(*quarters.shape[:-1], -1, QUARTERS).mean(axis=-1))
+
+
+def _at_end(quarters: Array, hours: int, stricter: np.ufunc) -> Array:
+    """(H,) the limit at the end of each hour: the stricter one of the quarters before and after it."""
+    before = quarters[QUARTERS - 1 : hours * QUARTERS : QUARTERS]
+    after = np.append(quarters[QUARTERS::QUARTERS], quarters[-1])[:hours]
+    return np.asarray(stricter(before, after))

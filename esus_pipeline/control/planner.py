@@ -1,0 +1,25 @@
+"""A plan every 15 minutes from an optimum every hour: what a caller that plans again and again holds on to."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from esus_pipeline.control.inputs import PlanInputs
+from esus_pipeline.control.optimiser import Optimum, current, optimise
+from esus_pipeline.control.plan import Plan, decide
+
+
+class Planner:
+    """Remembers the optimum between plans. Instants must not go back."""
+
+    def __init__(self, optimum: Optimum | None = None, pool: ThreadPoolExecutor | None = None) -> None:
+        """`optimum` is the last one that was stored; `pool` solves shade groups side by side."""
+        self.optimum = optimum
+        self.renewed = False
+        """Whether the last plan made a new optimum."""
+        self._pool = pool
+
+    def plan(self, inputs: PlanInputs) -> Plan:
+        """The plan of `inputs.as_of`, with a new optimum where the last one has served its hour or is a failed one."""
+        self.renewed = not current(self.optimum, inputs.as_of)
+        if self.renewed:
+            self.optimum = optimise(inputs, self._pool)
+        return decide(inputs, self.optimum)

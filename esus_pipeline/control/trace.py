@@ -1,0 +1,103 @@
+"""Why each room's shade is told what it is told now: winning rule, losing rules, inputs and their ages, expiry."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from esus_pipeline.control.inputs import PAST, Horizon, Mask
+from esus_pipeline.control.rules import Rule
+from esus_pipeline.control.safety import Held
+from esus_pipeline.frames import DECISION_TRACE, STEP
+
+COMMAND_LIFE = timedelta(hours=1)
+"""A command that no newer one replaces is void after this; the building then does as it did before."""
+NONE = "there is no optimum of the last hour"
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one rule asks of a shade in the first step."""
+
+    rule: Rule
+    wish: str
+    """open, closed, or stay."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One room's first step."""
+
+    room: int
+    rule: Rule
+    closed: bool
+    wanted: bool
+    claims: list[Claim]
+    """Of all rules that ask for something, in the order of precedence."""
+    held: Held
+    until: datetime | None
+    """When what holds the shade now ends, where that is known."""
+
+
+def trace_frame(
+    horizon: Horizon,
+    decisions: list[Decision],
+    optimum_age: timedelta | None,
+    planned: Mask,
+    why: Mapping[str, str],
+) -> pd.DataFrame:
+    """Rows of frames.DECISION_TRACE. `planned` (R,) are rooms that follow the optimum, `why` says why others do not."""
+    rows = []
+    for decision in decisions:
+        name = horizon.site.room_ids[decision.room]
+        losing = [
+            {"rule": str(claim.rule), "wish": claim.wish} for claim in decision.claims if claim.rule != decision.rule
+        ]
+        rows.append(
+            {
+                "issued_at": horizon.as_of,
+                "room": name,
+                "rule": str(decision.rule),
+                "position": float(decision.closed),
+                "wanted_position": float(decision.wanted),
+                "losing": json.dumps(losing),
+                "inputs": json.dumps(_inputs(horizon, decision, optimum_age)),
+                "held_closed": decision.held.closed,
+                "held_minutes": min(decision.held.steps_since_move, 96) * STEP / MINUTE,
+                "moves_today": decision.held.moves_today,
+                "holds_until": decision.until,
+                "expires_at": horizon.as_of + COMMAND_LIFE,
+                "source": "optimum" if planned[decision.room] else f"tuned rule: {why.get(name, NONE)}",
+            }
+        )
+    frame = pd.DataFrame(rows)
+    frame["holds_until"] = pd.to_datetime(frame["holds_until"], utc=True)
+    return DECISION_TRACE.conform(frame)
+
+
+def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None) -> dict[str, dict[str, float | None]]:
+    """Value and age in minutes of each input; null where it is not known."""
+    room, measured = decision.room, horizon.measured
+    quarter = STEP / MINUTE
+    return {
+        "air_temperature_degC": _known(measured.temperature[room], quarter),
+        "wind_speed_m_s": _known(measured.wind, measured.wind_age / MINUTE if measured.wind_age else None),
+        "gust_forecast_m_s": _known(horizon.gust[PAST], _age(horizon)),
+        "facade_irradiance_W_m2": _known(horizon.irradiance[room, PAST], _age(horizon)),
+        "outdoor_forecast_degC": _known(horizon.outdoor[0], _age(horizon)),
+        "presence_share": _known(measured.present[room], quarter),
+        "window_open": _known(measured.window_open[room], quarter),
+        "optimum": {"value": None, "age_minutes": optimum_age / MINUTE if optimum_age is not None else None},
+    }
+
+
+def _age(horizon: Horizon) -> float | None:
+    return horizon.forecast_age / MINUTE if horizon.forecast_age is not None else None
+
+
+def _known(value: float, age: float | None) -> dict[str, float | None]:
+    return {"value": round(float(value), 3) if np.isfinite(value) else None, "age_minutes": age}
