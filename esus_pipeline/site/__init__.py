@@ -1,7 +1,7 @@
 """What building this is. `load_site` reads a site folder; `Site` is its typed description."""
 
 from esus_pipeline.site.load import SiteError, builtin_sites, load_site
-from esus_pipeline.site.model import Facade, Room, ShadeFeedback, Site, Window
+from esus_pipeline.site.model import Facade, Room, ShadeFeedback, ShadeGroup, Site, Window
 from esus_pipeline.site.point import Point
 from esus_pipeline.site.quantities import Quantity
 
@@ -11,6 +11,7 @@ __all__ = [
     "Quantity",
     "Room",
     "ShadeFeedback",
+    "ShadeGroup",
     "Site",
     "SiteError",
     "Window",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from esus_pipeline.control.model import PARAMETERS, RoomModel, discretise, heat_from_valve
+from esus_pipeline.control.model.room_model import water_by_weather
 from esus_pipeline.site import load_site
 
 SITE = load_site("tmv23")
@@ -27,9 +28,9 @@ def test_the_step_is_the_matrix_exponential_of_the_equations(scale, step, conduc
     m = PRIOR.with_parameters({**values, "f_air": min(values["f_air"], 1.0), "constant": 40.0})
     joint = np.zeros((7, 7))
     joint[0, :2] = np.array([-(m.h_am + m.h_ao + conductance), m.h_am]) / m.c_air
-    joint[1, :2] = np.array([m.h_am, -(m.h_am + m.h_mo)]) / m.c_mass
+    joint[1, :2] = np.array([m.h_am, -(m.h_am + m.h_mo + m.h_mb)]) / m.c_mass
     joint[0, 2:] = np.array([m.h_ao, 1, m.f_air, m.g_person, m.constant]) / m.c_air
-    joint[1, 2:] = np.array([m.h_mo, 0, 1 - m.f_air, 0, 0]) / m.c_mass
+    joint[1, 2:] = np.array([m.h_mo, 0, 1 - m.f_air, 0, m.h_mb * m.building_temperature]) / m.c_mass
     exact = expm(joint * step)
     keep, push = discretise(m, step, conductance)
     np.testing.assert_allclose(keep, exact[:2, :2], atol=1e-12)
@@ -44,15 +45,16 @@ def test_many_conductances_are_stepped_at_once():
 
 
 @pytest.mark.parametrize("room", SITE.room_ids)
-def test_the_prior_is_a_room_that_cools_to_the_outdoors_over_days_and_is_warmed_by_what_warms_it(room):
+def test_the_prior_is_a_room_between_outdoors_and_building_that_is_warmed_by_what_warms_it(room):
     model = RoomModel.from_site(SITE, room)
     model.check()
     keep, push = discretise(model, 3600)
     slowest = -1 / np.log(np.abs(np.linalg.eigvals(keep)).max())
-    assert 24 < slowest < 240
+    assert 12 < slowest < 120
     steady = np.linalg.solve(np.eye(2) - keep, push)
-    np.testing.assert_allclose(steady[:, 0], 1.0)
-    assert (steady[:, 1:4] > 0).all()
+    assert (steady[:, :4] > 0).all()
+    assert 10 < steady[0, 4] < model.building_temperature
+    np.testing.assert_allclose(steady @ [model.building_temperature, 0, 0, 0, 1], model.building_temperature)
 
 
 def test_sun_radiator_and_air_follow_shade_valve_and_damper():
@@ -60,7 +62,10 @@ def test_sun_radiator_and_air_follow_shade_valve_and_damper():
     half = replace(PRIOR, k_open=0.5)
     assert half.sun(gain_open, gain_shaded, np.array([0.0, 0.5, 1.0])) == pytest.approx([500, 325, 150])
     assert PRIOR.radiator_conductance(np.array([1.0])) * 40 == pytest.approx(PRIOR.heating_power)
-    assert heat_from_valve(30.0, np.array([0.5]), np.array([60.0]), np.array([20.0])) == pytest.approx(600)
+    heat = heat_from_valve(30.0, np.array([0.0, 0.5, 1.0]), np.array([60.0]), np.array([20.0]))
+    assert heat[[0, 2]] == pytest.approx([0, 1200])
+    assert 600 < heat[1] < 1000
+    assert water_by_weather(np.array([25.0, 4.0, -12.0, -20.0])) == pytest.approx([20, 43.5, 60, 60], abs=0.1)
     assert heat_from_valve(30.0, np.array([0.5]), np.array([18.0]), np.array([20.0])) == pytest.approx(0)
     full = PRIOR.supply_air_conductance(np.array([1.0]))
     assert PRIOR.fresh_air_conductance(np.array([0.0, 2.0, 1000.0])) == pytest.approx([0, full[0] / 4, full[0]])

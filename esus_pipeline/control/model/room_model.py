@@ -1,7 +1,7 @@
 """The grey-box model of one room: two heat capacities, two resistances to each other and to the outdoors (2R2C).
 
     C_air  dT_air/dt  = H_am (T_mass - T_air) + H_ao (T_out - T_air) + Q + f_air S + g_person n + constant
-    C_mass dT_mass/dt = H_am (T_air - T_mass) + H_mo (T_out - T_mass) + (1 - f_air) S
+    C_mass dT_mass/dt = H_am (T_air - T_mass) + H_mo (T_out - T_mass) + H_mb (T_building - T_mass) + (1 - f_air) S
 
 S = k_open (1 - s) gain_open + k_shaded s gain_shaded, with the gains of frames.SOLAR_GAIN and the shade position s,
 0 open .. 1 closed. Q is heat to the air, cooling negative. Radiator and supply air are conductances towards the
@@ -33,17 +33,26 @@ FRESH_AIR = 36.0
 SUPPLY_AIR = 18.0
 """degC; supply air is warmed to this (heat recovery, coil) and comes in as outdoor air when that is warmer."""
 SUPPLY_WATER = 60.0
-"""degC, heating water where no supply temperature is measured; also the design temperature of a radiator's power."""
+"""degC of the heating water at which a radiator gives its design power (DS 469: 60/40 in a room of 20 degC)."""
 DESIGN_ROOM = 20.0
 """degC, room temperature at which a radiator gives its design power."""
+DESIGN_OUTDOOR = -12.0
+"""degC outdoors at which the design power is needed (DS 418)."""
+RADIATOR_EXPONENT = 1.3
+"""Of a radiator's heat over its excess temperature (EN 442)."""
+EMITTER = 0.3
+"""Shape of a radiator's heat over its valve: v / (v + EMITTER (1 - v)); half open gives three quarters of the heat."""
 PERSON_HEAT = 75.0
 """W sensible per person."""
 WORKPLACE_HEAT = 100.0
 """W of equipment and light per person at work."""
-AIR_AND_FURNITURE = 10_000.0
-"""J/(K m2 floor) of air and furniture, ISO 52016-1."""
+FAST_CAPACITY = 30_000.0
+"""J/(K m2 floor) of what follows the air within an hour: air and furniture (10,000 in ISO 52016-1) and the skin of
+walls and floors."""
 SURFACE_EXCHANGE = 1 / (1 / (3.45 * 4.5) + 1 / (9.1 * 2.5))
 """W/(K m2 floor) from air to mass, ISO 13790: in series h_is over 4.5 and h_ms over 2.5 m2 surface per m2 floor."""
+INNER_SURFACES = 2.0
+"""W/(K m2 floor) to the rooms around, through two floors and inner walls."""
 SUN_TO_AIR = 0.3
 """Share of the sun that warms air and furniture at once."""
 
@@ -53,6 +62,7 @@ PARAMETERS = {
     "h_am": "W/K",
     "h_ao": "W/K",
     "h_mo": "W/K",
+    "h_mb": "W/K",
     "k_open": "1",
     "k_shaded": "1",
     "f_air": "1",
@@ -82,6 +92,8 @@ class RoomModel:
     """W/K from air to outdoors: glass, leaks, supply air that runs always."""
     h_mo: float
     """W/K from mass to outdoors."""
+    h_mb: float
+    """W/K from mass to the rooms around, through floors and inner walls."""
     k_open: float
     """Sun that comes in through open shades, as a share of the estimate gain_open."""
     k_shaded: float
@@ -96,6 +108,10 @@ class RoomModel:
     """W per kelvin between heating water and air at a fully open valve."""
     k_vent: float
     """Supply air as a share of damper position times the greatest flow."""
+    building_temperature: float = 21.5
+    """degC of the rooms around, which is taken as steady."""
+    area: float = 0.0
+    """m2 of floor; a fact of the site."""
     heating_power: float = 0.0
     """W, greatest output of the radiator; a fact of the site."""
     ventilation_flow: float = 0.0
@@ -117,11 +133,12 @@ class RoomModel:
         room = site.room(room_id)
         return cls(
             room=room_id,
-            c_air=AIR_AND_FURNITURE * room.area,
+            c_air=FAST_CAPACITY * room.area,
             c_mass=room.heat_capacity * room.area,
             h_am=SURFACE_EXCHANGE * room.area,
             h_ao=_glass(room) + AIR_HEAT * LEAKAGE * room.area * room.height,
             h_mo=max(room.outer_wall_area * room.outer_wall_u_value, 0.02 * room.area),
+            h_mb=INNER_SURFACES * room.area,
             k_open=1.0,
             k_shaded=1.0,
             f_air=SUN_TO_AIR,
@@ -129,6 +146,7 @@ class RoomModel:
             constant=0.0,
             k_heat=room.heating_power / (SUPPLY_WATER - DESIGN_ROOM),
             k_vent=1.0,
+            area=room.area,
             heating_power=room.heating_power,
             ventilation_flow=room.ventilation_flow,
             occupants=room.occupants,
@@ -141,7 +159,7 @@ class RoomModel:
 
     def radiator_conductance(self, valve: Array) -> Array:
         """W/K between air and heating water at valve positions 0 .. 1."""
-        return self.k_heat * valve
+        return self.k_heat * _emission(valve)
 
     def supply_air_conductance(self, damper: Array) -> Array:
         """W/K between room air and supply air at damper positions 0 .. 1."""
@@ -186,7 +204,7 @@ class RoomModel:
         values = {name: float(getattr(self, name)) for name in PARAMETERS}
         bad = [name for name, value in values.items() if not np.isfinite(value)]
         bad += [name for name in ("c_air", "c_mass", "h_am", "h_ao") if values[name] <= 0]
-        negative = ("h_mo", "k_open", "k_shaded", "f_air", "g_person", "k_heat", "k_vent")
+        negative = ("h_mo", "h_mb", "k_open", "k_shaded", "f_air", "g_person", "k_heat", "k_vent")
         bad += [name for name in negative if values[name] < 0]
         bad += ["f_air"] if values["f_air"] > 1 else []
         if bad:
@@ -195,7 +213,17 @@ class RoomModel:
 
 def heat_from_valve(k_heat: float, valve: Array, supply_temperature: Array, air_temperature: Array) -> Array:
     """Heat of a radiator, W: k_heat (W/K) at the valve's position 0 .. 1 between water and air, degC; never below 0."""
-    return np.asarray(np.maximum(k_heat * valve * (supply_temperature - air_temperature), 0.0))
+    return np.asarray(np.maximum(k_heat * _emission(valve) * (supply_temperature - air_temperature), 0.0))
+
+
+def water_by_weather(outdoor: Array) -> Array:
+    """Temperature of heating water that is compensated by the weather, degC, for where it is not measured.
+
+    The heat needed grows with DESIGN_ROOM less the outdoor temperature (degC, mean of some hours), the radiator's
+    with the power RADIATOR_EXPONENT of the water's excess over the room.
+    """
+    need = np.clip((DESIGN_ROOM - outdoor) / (DESIGN_ROOM - DESIGN_OUTDOOR), 0.0, 1.0)
+    return np.asarray(DESIGN_ROOM + (SUPPLY_WATER - DESIGN_ROOM) * need ** (1 / RADIATOR_EXPONENT))
 
 
 def discretise(model: RoomModel, step_seconds: float, conductance: npt.ArrayLike = 0.0) -> tuple[Array, Array]:
@@ -216,7 +244,7 @@ def discretise(model: RoomModel, step_seconds: float, conductance: npt.ArrayLike
     rates[..., 0, 0] = -(model.h_am + model.h_ao + extra) / model.c_air
     rates[..., 0, 1] = model.h_am / model.c_air
     rates[..., 1, 0] = model.h_am / model.c_mass
-    rates[..., 1, 1] = -(model.h_am + model.h_mo) / model.c_mass
+    rates[..., 1, 1] = -(model.h_am + model.h_mo + model.h_mb) / model.c_mass
     mean = (rates[..., 0, 0] + rates[..., 1, 1]) / 2
     root = np.sqrt(((rates[..., 0, 0] - rates[..., 1, 1]) / 2) ** 2 + rates[..., 0, 1] * rates[..., 1, 0])
     fast, slow = np.exp((mean - root) * step_seconds), np.exp((mean + root) * step_seconds)
@@ -226,10 +254,15 @@ def discretise(model: RoomModel, step_seconds: float, conductance: npt.ArrayLike
     sources = np.array(
         [
             [model.h_ao, 1.0, model.f_air, model.g_person, model.constant],
-            [model.h_mo, 0.0, 1 - model.f_air, 0.0, 0.0],
+            [model.h_mo, 0.0, 1 - model.f_air, 0.0, model.h_mb * model.building_temperature],
         ]
     ) / np.array([[model.c_air], [model.c_mass]])
     return keep, np.linalg.solve(rates, (keep - eye) @ sources)
+
+
+def _emission(valve: Array) -> Array:
+    """Share of a radiator's heat: it grows less and less with the flow of water, which cools down less and less."""
+    return valve / (valve + EMITTER * (1 - valve))
 
 
 def _glass(room: Room) -> float:

@@ -1,0 +1,62 @@
+"""How well a model predicts readings that it was not trained on, beside persistence and a linear black box.
+
+From every hour with a known state the room's temperature is predicted with the inputs that came (weather, sun, people,
+valve, damper), as one validates a model for control: what is judged is the model, not the weather forecast.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from esus_pipeline.control.model.arx import Arx
+from esus_pipeline.control.model.history import History
+from esus_pipeline.control.model.identification import usable_starts
+from esus_pipeline.control.model.kalman import DECAY_STEP, estimate
+from esus_pipeline.control.model.room_model import Array, RoomModel
+from esus_pipeline.control.model.simulate import Steps, motion, predict
+
+HOURS = (1, 6, 24)
+"""Hours ahead that are scored."""
+PER_HOUR = 4
+
+
+@dataclass(frozen=True)
+class Score:
+    """Root mean square errors, K, by hours ahead, over the same predictions."""
+
+    model: dict[int, float]
+    persistence: dict[int, float]
+    count: int
+    """Predictions."""
+    black_box: dict[int, float] | None = None
+
+
+def score(model: RoomModel, history: History, first: int = 0, black_box: Arx | None = None) -> Score:
+    """Errors of predictions that start at step `first` or later and end within the history.
+
+    The steps before `first` only warm the estimate up. A history without one whole prediction has NaN errors.
+    """
+    longest = HOURS[-1] * PER_HOUR
+    starts = usable_starts(history, longest, PER_HOUR)
+    starts = starts[starts >= first]
+    state, moved = estimate(model, history), motion(model, history)
+    path = predict(
+        moved, state.x[starts, 0], state.x[starts, 1], starts, longest, state.disturbance[starts], DECAY_STEP
+    )
+    still = np.broadcast_to(history.air[starts], path.shape)
+    return Score(
+        model=_rmse(path, history, starts),
+        persistence=_rmse(still, history, starts),
+        count=len(starts),
+        black_box=_rmse(black_box.predict(history, starts, longest), history, starts) if black_box else None,
+    )
+
+
+def _rmse(path: Array, history: History, starts: Steps) -> dict[int, float]:
+    errors = {hours: path[hours * PER_HOUR - 1] - history.air[starts + hours * PER_HOUR] for hours in HOURS}
+    return {hours: _root_mean_square(error) for hours, error in errors.items()}
+
+
+def _root_mean_square(error: Array) -> float:
+    known = error[~np.isnan(error)]
+    return float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
