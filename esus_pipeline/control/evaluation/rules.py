@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from esus_pipeline.control.evaluation.protocol import GLARE_ABOVE, Command, Observation
-from esus_pipeline.control.plan import shade_groups
+from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.rules import CLOSED, OPEN
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site

@@ -186,8 +186,7 @@ def _observed(group: ShadeGroup | None, own: pd.DataFrame, building: pd.DataFram
     if group is None or group.feedback is None:
         return np.full(len(own), np.nan)
     reported = _first(_column(own, group.feedback.quantity), _column(building, group.feedback.quantity)).to_numpy(float)
-    low, high = group.feedback.open_at, group.feedback.closed_at
-    return np.clip((reported - low) / (high - low), 0.0, 1.0)
+    return np.asarray(group.feedback.position(reported))
 
 
 def _valve(room: Room, own: pd.DataFrame) -> Array:
