@@ -185,8 +185,8 @@ def _shade(site: Site, room: Room, own: pd.DataFrame, building: pd.DataFrame) ->
 def _observed(group: ShadeGroup | None, own: pd.DataFrame, building: pd.DataFrame) -> Array:
     if group is None or group.feedback is None:
         return np.full(len(own), np.nan)
-    reported = _first(_column(own, group.feedback.quantity), _column(building, group.feedback.quantity)).to_numpy(float)
-    return np.asarray(group.feedback.position(reported))
+    reported = _first(_column(own, group.feedback.quantity), _column(building, group.feedback.quantity))
+    return group.feedback.position(_array(reported))
 
 
 def _valve(room: Room, own: pd.DataFrame) -> Array:
