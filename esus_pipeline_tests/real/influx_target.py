@@ -27,7 +27,6 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
 MISSING = " and ".join(
     name for name, found in (("influxdb", INFLUXD), ("nginx-light", NGINX)) if found is None
 )  # Debian's package names
-RETENTION = "autogen"
 
 INFLUX_CONF = Template("""\
 reporting-disabled = true
@@ -193,6 +192,10 @@ class InfluxTarget:
         self._administer(f"CREATE DATABASE {self.bucket}")
         self._administer(f"GRANT WRITE ON {self.bucket} TO writer")
         self._administer(f"GRANT READ ON {self.bucket} TO reader")
+
+    def set_retention(self, duration: str) -> None:
+        """How long points are kept, such as 30d; `empty` makes it endless again."""
+        self._administer(f"ALTER RETENTION POLICY autogen ON {self.bucket} DURATION {duration}")
 
     def query(self, influxql: str, epoch: str = "ns") -> list[dict[str, Any]]:
         """Rows of an InfluxQL query as the reader, tags of the series included; AssertionError on an error.
