@@ -3,6 +3,7 @@
 import dagster as dg
 
 from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS
+from esus_pipeline.defs.delivery import delivery_definitions
 from esus_pipeline.defs.resources import resources
 from esus_pipeline.settings import Settings
 
@@ -10,11 +11,12 @@ from esus_pipeline.settings import Settings
 def build_definitions(settings: Settings | None = None, overrides: dict[str, object] | None = None) -> dg.Definitions:
     """The definitions of one site. `overrides` replaces resources by name, for tests."""
     settings = settings or Settings.from_env()
+    delivery = delivery_definitions(settings)
     return dg.Definitions(
-        assets=ASSETS,
-        jobs=JOBS,
+        assets=[*ASSETS, *delivery["assets"]],
+        jobs=[*JOBS, *delivery["jobs"]],
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=[*SENSORS, *delivery["sensors"]],
         resources={**resources(settings), **(overrides or {})},
         executor=dg.in_process_executor,
     )

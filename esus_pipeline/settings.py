@@ -24,6 +24,11 @@ VARIABLES = (
     "ESUS_GAP_HOURS",
     "ESUS_AUTOMATION",
     "DAGSTER_HOME",
+    "INFLUXDB_URL",
+    "INFLUXDB_ORG",
+    "INFLUXDB_BUCKET",
+    "INFLUXDB_TOKEN",
+    "INFLUXDB_READ_TOKEN",
 )
 
 _ON = {"on", "1", "true", "yes"}
@@ -48,6 +53,13 @@ class Settings:
     forecast_fallback_url: str = "https://api.met.no"
     hindcast_url: str = ""
     contact: str = ""
+    influx_url: str = ""
+    """Empty: nothing is delivered."""
+    influx_org: str = ""
+    influx_bucket: str = ""
+    influx_token: str = field(default="", repr=False)
+    influx_read_token: str = field(default="", repr=False)
+    """Grafana's; the pipeline itself only checks it."""
     gap_hours: int = 48
     data_start: date | None = None
     """First day (UTC) that has partitions, where it is not the site's."""
@@ -88,6 +100,11 @@ class Settings:
             forecast_fallback_url=text("ESUS_FORECAST_FALLBACK_URL", cls.forecast_fallback_url),
             hindcast_url=text("ESUS_HINDCAST_URL", ""),
             contact=text("ESUS_CONTACT", ""),
+            influx_url=text("INFLUXDB_URL", ""),
+            influx_org=text("INFLUXDB_ORG", ""),
+            influx_bucket=text("INFLUXDB_BUCKET", ""),
+            influx_token=text("INFLUXDB_TOKEN", ""),
+            influx_read_token=text("INFLUXDB_READ_TOKEN", ""),
             gap_hours=number("ESUS_GAP_HOURS", cls.gap_hours),
             data_start=day("ESUS_DATA_START"),
             automation=automation in _ON,

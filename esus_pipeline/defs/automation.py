@@ -6,16 +6,18 @@ They run by themselves where ESUS_AUTOMATION is on (the demo); in production the
 from datetime import datetime, timedelta
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRunStatus, EventRecordsResult
+from dagster import DagsterInstance, EventRecordsResult
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from esus_pipeline.defs import gaps
 from esus_pipeline.defs.common import now
+from esus_pipeline.defs.delivery import DELIVERY_JOB
 from esus_pipeline.defs.jobs import ASSETS, LIVE_TAGS, REPAIR_TAG, REPAIR_TAGS, late_readings, quarter_hour
 from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags, start_of
 from esus_pipeline.defs.plan import shade_setpoint_schedule
 from esus_pipeline.defs.readings import REPAIR, raw_bms_readings
+from esus_pipeline.defs.running import windows_under_way
 from esus_pipeline.frames import STEP
 from esus_pipeline.settings import Settings
 
@@ -26,14 +28,6 @@ EVENTS_PER_TICK = 2000
 
 FROM_THE_FIRST = "0"
 """Cursor of an instance that had no event yet: all that come count."""
-
-UNFINISHED = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
 @dg.schedule(
@@ -61,7 +55,7 @@ def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
         return dg.SkipReason("A backfill is under way; gaps are looked for when it has ended.")
     done = {start_of(key) for key in instance.get_materialized_partitions(shade_setpoint_schedule.key)}
-    busy = _windows_under_way(instance)
+    busy = windows_under_way(instance, apart_from=(late_readings.name, DELIVERY_JOB))
     expected_from = max(floor(time - GAP_HORIZON), WINDOWS.start)
     missing = [window for window in gaps.missing_windows(expected_from, time, done) if not gaps.inside(window, busy)]
     if not missing:
@@ -112,20 +106,6 @@ def _repair(first: datetime, last: datetime, why: str, attempt: str) -> dg.RunRe
         run_key=f"{why} {key_of(first)} {key_of(last)} {attempt}",
         tags={**range_tags(key_of(first), key_of(last)), **REPAIR_TAGS, REPAIR_TAG: why},
     )
-
-
-def _windows_under_way(instance: DagsterInstance) -> list[gaps.Range]:
-    """Windows of runs that have not ended; they may come from the schedule, a sensor or the UI."""
-    found = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if run.job_name == late_readings.name:
-            continue
-        key = run.tags.get("dagster/partition")
-        first = run.tags.get("dagster/asset_partition_range_start", key)
-        last = run.tags.get("dagster/asset_partition_range_end", key)
-        if first and last:
-            found.append((start_of(first), start_of(last)))
-    return found
 
 
 JOBS = [quarter_hour, late_readings]

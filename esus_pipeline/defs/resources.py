@@ -1,7 +1,7 @@
-"""What the assets are given: the site, the data folder, the building's API and the forecast sources.
+"""What the assets are given: the site, the data folder, the building's API, the forecast sources, InfluxDB.
 
-Each resource builds plain domain objects (see connect). The password is an EnvVar, which Dagster resolves in the run
-and shows by its name only.
+Each resource builds plain domain objects (see connect). Secrets are EnvVars, which Dagster resolves in the run and
+shows by their names only.
 """
 
 import functools
@@ -13,6 +13,7 @@ import dagster as dg
 from esus_pipeline import connect
 from esus_pipeline.archive import Archive
 from esus_pipeline.bms import BmsClient
+from esus_pipeline.influx import InfluxConfig, Sender
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site, load_site
 from esus_pipeline.weather import Source
@@ -86,6 +87,19 @@ class ForecastResource(dg.ConfigurableResource):
         )
 
 
+class InfluxResource(dg.ConfigurableResource):
+    """The InfluxDB bucket that the sinks deliver to."""
+
+    url: str
+    org: str
+    bucket: str
+    token: str
+
+    def sender(self) -> Sender:
+        """A sender to be used as a context manager; InfluxConfigError says which variable is missing or wrong."""
+        return Sender(InfluxConfig(url=self.url, org=self.org, bucket=self.bucket, token=self.token))
+
+
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
     """Resources of one process's settings, by the names that the assets ask for."""
     return {
@@ -103,5 +117,11 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
             hindcast_url=settings.hindcast_url,
             contact=settings.contact,
             data_dir=str(settings.data_dir),
+        ),
+        "influx": InfluxResource(
+            url=settings.influx_url,
+            org=settings.influx_org,
+            bucket=settings.influx_bucket,
+            token=dg.EnvVar("INFLUXDB_TOKEN"),
         ),
     }

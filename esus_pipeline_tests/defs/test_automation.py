@@ -16,6 +16,7 @@ from esus_pipeline.defs.jobs import REPAIR_TAG, late_readings, quarter_hour
 from esus_pipeline.defs.partitions import floor, key_of
 from esus_pipeline.defs.plan import shade_setpoint_schedule
 from esus_pipeline.defs.readings import REPAIR, raw_bms_readings
+from esus_pipeline.defs.running import UNFINISHED
 from esus_pipeline.frames import STEP
 
 DAY = floor(datetime.now(UTC)).replace(hour=0, minute=0) - timedelta(days=1)
@@ -106,7 +107,7 @@ def test_an_empty_instance_is_filled_by_one_range_and_a_full_one_asks_for_nothin
 
 
 @pytest.mark.usefixtures("three_hours")
-@pytest.mark.parametrize("status", automation.UNFINISHED)
+@pytest.mark.parametrize("status", UNFINISHED)
 @pytest.mark.parametrize("job", [quarter_hour.name, "__ASSET_JOB"])
 def test_windows_of_a_run_under_way_are_left_to_it(instance, status, job):
     materialise(instance, *HALF)

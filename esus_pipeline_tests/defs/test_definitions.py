@@ -90,9 +90,10 @@ def test_the_jobs_schedule_and_sensors():
         "UTC",
         "quarter_hour",
     )
-    assert {sensor.name: sensor.job_name for sensor in repository.sensor_defs} == {
+    assert {sensor.name: sensor.job_name if sensor.targets else None for sensor in repository.sensor_defs} == {
         "gaps": "quarter_hour",
         "late_readings": "late_readings",
+        "deliveries": None,
     }
 
 
@@ -120,6 +121,7 @@ DOMAIN = [
     "esus_pipeline.bms",
     "esus_pipeline.control",
     "esus_pipeline.frames",
+    "esus_pipeline.influx",
     "esus_pipeline.readings",
     "esus_pipeline.report",
     "esus_pipeline.simulator",
