@@ -14,13 +14,13 @@ from esus_pipeline.defs.gaps import Range, ranges
 from esus_pipeline.frames import STEP
 
 NEAR = timedelta(hours=9)
-"""Ranges of one sink that are no further apart are delivered as one; late readings are that late."""
+"""Ranges that are no further apart are delivered by one run; late readings are that late."""
 
 LONGEST = timedelta(days=31)
 """Most windows that one run delivers."""
 
 MOST_RANGES = 50
-"""Of one sink; beyond it the nearest ones are joined, which delivers windows again that had been delivered."""
+"""Of one sink; beyond it the nearest ones are joined, and the windows between them delivered again."""
 
 SHORT = timedelta(days=1)
 """A range that failed and is longer is tried again in halves."""
@@ -42,9 +42,26 @@ class Piece(BaseModel):
     due: datetime | None = None
     """Not to be tried before, after a failure."""
 
-    def meets(self, other: Range) -> bool:
+    def meets(self, span: Range) -> bool:
         """Whether they have a window in common."""
-        return self.first <= other[1] and other[0] <= self.last
+        return self.first <= span[1] and span[0] <= self.last
+
+    def without(self, span: Range) -> list["Piece"]:
+        """What remains of it outside the span."""
+        if not self.meets(span):
+            return [self]
+        rest = []
+        if self.first < span[0]:
+            rest.append(self.model_copy(update={"last": span[0] - STEP}))
+        if self.last > span[1]:
+            rest.append(self.model_copy(update={"first": span[1] + STEP}))
+        return rest
+
+    def ready(self, now: datetime, busy: Collection[Range]) -> list["Piece"]:
+        """The parts that may be delivered now."""
+        if self.due and now < self.due:
+            return []
+        return [self] if now - self.since >= HOLD else _outside([self], busy)
 
 
 class Errand(BaseModel):
@@ -80,7 +97,7 @@ class Backlog(BaseModel):
         new = [Piece(first=first, last=last, since=now) for first, last in ranges(windows)]
         pieces = self.pieces.get(sink, [])
         failed = [piece for piece in pieces if piece.failures]
-        fresh = _joined([*(piece for piece in pieces if not piece.failures), *new], NEAR)
+        fresh = _joined([*(piece for piece in pieces if not piece.failures), *new], STEP)
         while len(fresh) > MOST_RANGES:
             gaps = [after.first - before.last for before, after in pairwise(fresh)]
             fresh = _joined(fresh, min(gaps))
@@ -95,18 +112,20 @@ class Backlog(BaseModel):
         """The oldest windows that may be delivered now, with all sinks that they wait for; None if there are none."""
         if self.errand or (self.pause_until and now < self.pause_until):
             return None
-        ready = {sink: [p for p in pieces if _ready(p, now, busy)] for sink, pieces in self.pieces.items()}
-        oldest = min((pieces[0] for pieces in ready.values() if pieces), key=lambda piece: piece.first, default=None)
+        ready = {sink: _ready(pieces, now, busy) for sink, pieces in self.pieces.items()}
+        every = [piece for pieces in ready.values() for piece in pieces]
+        spans = [*_joined([p for p in every if not p.failures], NEAR), *[p for p in every if p.failures]]
+        oldest = min(spans, key=lambda span: span.first, default=None)
         if oldest is None:
             return None
-        span = (oldest.first, min(oldest.last, oldest.first + LONGEST - STEP))
-        sinks = {sink: [p for p in pieces if p.meets(span)] for sink, pieces in ready.items()}
+        first, last = oldest.first, min(oldest.last, oldest.first + LONGEST - STEP)
+        wanted = {sink: [p for p in pieces if p.meets((first, last))] for sink, pieces in ready.items()}
         return Errand(
-            key=f"deliver {self.errands + 1} {span[0]:%Y-%m-%d-%H:%M} {span[1]:%Y-%m-%d-%H:%M}",
-            sinks=sorted(sink for sink, pieces in sinks.items() if pieces),
-            first=span[0],
-            last=span[1],
-            failures=max(piece.failures for pieces in sinks.values() for piece in pieces),
+            key=f"deliver {self.errands + 1} {first:%Y-%m-%d-%H:%M} {last:%Y-%m-%d-%H:%M}",
+            sinks=sorted(sink for sink, pieces in wanted.items() if pieces),
+            first=first,
+            last=last,
+            failures=max(piece.failures for pieces in wanted.values() for piece in pieces),
             asked=now,
         )
 
@@ -114,10 +133,11 @@ class Backlog(BaseModel):
         """The errand is under way; its windows do not wait any more."""
         span = (errand.first, errand.last)
         for sink in errand.sinks:
-            kept: list[Piece] = []
+            left: list[Piece] = []
             for piece in self.pieces[sink]:
-                kept += _without(piece, span) if _ready(piece, now, busy) else [piece]
-            self.pieces[sink] = kept
+                ready = piece.ready(now, busy)
+                left += _outside([piece], [(part.first, part.last) for part in ready]) + _outside(ready, [span])
+            self.pieces[sink] = sorted(left, key=lambda piece: piece.first)
         self.errand, self.errands = errand, self.errands + 1
 
     def settle(self, delivered: bool, now: datetime) -> None:
@@ -140,10 +160,16 @@ class Backlog(BaseModel):
             self.pieces[sink] = sorted([*self.pieces.get(sink, []), *again], key=lambda piece: piece.first)
 
 
-def _ready(piece: Piece, now: datetime, busy: Collection[Range]) -> bool:
-    if piece.due and now < piece.due:
-        return False
-    return now - piece.since >= HOLD or not any(piece.meets(span) for span in busy)
+def _ready(pieces: Iterable[Piece], now: datetime, busy: Collection[Range]) -> list[Piece]:
+    return [part for piece in pieces for part in piece.ready(now, busy)]
+
+
+def _outside(pieces: Iterable[Piece], spans: Iterable[Range]) -> list[Piece]:
+    """What remains of the pieces outside all the spans."""
+    rest = list(pieces)
+    for span in spans:
+        rest = [part for piece in rest for part in piece.without(span)]
+    return rest
 
 
 def _pause(failures: int) -> timedelta:
@@ -171,13 +197,3 @@ def _halves(first: datetime, last: datetime) -> list[Range]:
         return [(first, last)]
     middle = first + windows // 2 * STEP
     return [(first, middle - STEP), (middle, last)]
-
-
-def _without(piece: Piece, span: Range) -> list[Piece]:
-    """What remains of a piece outside the span."""
-    rest = []
-    if piece.first < span[0]:
-        rest.append(piece.model_copy(update={"last": min(piece.last, span[0] - STEP)}))
-    if piece.last > span[1]:
-        rest.append(piece.model_copy(update={"first": max(piece.first, span[1] + STEP)}))
-    return rest
