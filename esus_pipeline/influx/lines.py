@@ -17,6 +17,9 @@ import pandas as pd
 PRECISION = "us"
 """Unit of the time stamps: that of the archive."""
 
+CHUNK = 10_000
+"""Rows of a series that are text at once."""
+
 _IN_NAME = str.maketrans({",": r"\,", " ": r"\ "})
 _IN_KEY = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})
 _IN_TEXT = str.maketrans({"\\": r"\\", '"': r"\""})
@@ -60,15 +63,10 @@ def encode(shape: Shape, rows: pd.DataFrame, tally: Tally, **same: str) -> Itera
         if head is None:
             tally.unencodable += [str(row) for row in series.to_dict("records")]
             continue
-        times = series[shape.time].astype("datetime64[us, UTC]").astype("int64").tolist()
-        lines = [
-            f"{head} {fields} {time}"
-            for fields, time in zip(_fields(shape, series, tally), times, strict=True)
-            if fields
-        ]
-        tally.lines += len(lines)
-        tally.empty += len(series) - len(lines)
-        yield from lines
+        for first in range(0, len(series), CHUNK):
+            lines = _lines(head, shape, series.iloc[first : first + CHUNK], tally)
+            tally.lines += len(lines)
+            yield from lines
 
 
 def batches(lines: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -93,6 +91,14 @@ def _head(measurement: str, tags: Mapping[str, Any]) -> str | None:
         if value:
             parts.append(f"{key.translate(_IN_KEY)}={value.translate(_IN_KEY)}")
     return ",".join(parts)
+
+
+def _lines(head: str, shape: Shape, series: pd.DataFrame, tally: Tally) -> list[str]:
+    times = series[shape.time].astype("datetime64[us, UTC]").astype("int64").tolist()
+    fields = _fields(shape, series, tally)
+    lines = [f"{head} {field_set} {time}" for field_set, time in zip(fields, times, strict=True) if field_set]
+    tally.empty += len(series) - len(lines)
+    return lines
 
 
 def _fields(shape: Shape, series: pd.DataFrame, tally: Tally) -> list[str]:

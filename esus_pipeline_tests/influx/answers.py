@@ -17,6 +17,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, answers: list[tuple[int, dict[str, str], str]]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = answers
+        self.keep = True
         self.bodies: list[bytes] = []
         self.packed: list[bytes] = []
         self.paths: list[str] = []
@@ -31,8 +32,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.packed.append(body)
-        self.server.bodies.append(gzip.decompress(body))
+        if self.server.keep:
+            self.server.packed.append(body)
+            self.server.bodies.append(gzip.decompress(body))
         self.server.paths.append(self.path)
         answers = self.server.answers
         status, headers, text = answers.pop(0) if len(answers) > 1 else answers[0]
