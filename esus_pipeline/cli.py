@@ -55,16 +55,20 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 class _LazyGroup(click.Group):
-    """Loads the simulator's command only when it is asked for; it needs a web server's imports."""
+    """Loads the commands of packages of their own only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "simulate"])
+        return sorted([*super().list_commands(ctx), "influx", "simulate"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "simulate":
             from esus_pipeline.simulator.command import simulate
 
             return simulate
+        if cmd_name == "influx":
+            from esus_pipeline.influx.command import influx
+
+            return influx
         return super().get_command(ctx, cmd_name)
 
 

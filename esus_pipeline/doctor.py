@@ -14,6 +14,8 @@ from typing import Literal
 from esus_pipeline.archive import Archive
 from esus_pipeline.bms import BmsClient, BmsError, BmsUnreachable
 from esus_pipeline.connect import bms_config, forecast_sources
+from esus_pipeline.influx import InfluxConfig, InfluxConfigError
+from esus_pipeline.influx.check import look
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site, SiteError, load_site
 from esus_pipeline.site.model import SunSensor
@@ -44,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _folders(settings)
     yield from _bms(settings, site)
     yield from _forecasts(settings, site)
+    yield from _influx(settings)
 
 
 def _site(site: Site) -> Iterator[Finding]:
@@ -164,3 +167,17 @@ def _forecasts(settings: Settings, site: Site) -> Iterator[Finding]:
             )
         except ForecastError as error:
             yield Finding("warning", "forecast", f"{source.name}: {error}")
+
+
+def _influx(settings: Settings) -> Iterator[Finding]:
+    if not settings.influx_url:
+        yield Finding("ok", "influxdb", "is not configured; nothing is delivered")
+        return
+    try:
+        config = InfluxConfig(settings.influx_url, settings.influx_org, settings.influx_bucket, settings.influx_token)
+    except InfluxConfigError as error:
+        yield Finding("failed", "influxdb", str(error))
+        return
+    levels: dict[bool | None, Literal["ok", "warning", "failed"]] = {True: "ok", None: "warning", False: "failed"}
+    for fact in look(config, settings.influx_read_token):
+        yield Finding(levels[fact.good], "influxdb", fact.message)
