@@ -4,12 +4,13 @@ from grafana_foundation_sdk.builders import stat, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.source.board import BUILDING, EACH, ROOMS, SITE, board, row, site
-from grafana.source.panels import DASHED, RIGHT, Influx, bars, color, lines, look, number, steps
+from grafana.source.panels import DASHED, RIGHT, Influx, bars, color, lines, look, number
 from grafana.source.plan import wind
 
 HERE = f'FROM "room_table" WHERE $timeFilter AND {SITE} AND {BUILDING}'
 CENTRAL = f"{HERE} {EACH} fill(null)"
 FORECAST = f'FROM "weather_forecast" WHERE $timeFilter AND {SITE} {EACH} fill(null)'
+FLOW = "suffix: l/s"
 NO_METER = "This building has no such meter, or nothing came from it in this time"
 
 
@@ -27,7 +28,7 @@ def dashboard() -> Dashboard:
             _newest("Heating power", "watt", "heating_power", "Heating power by the heat meter."),
             _newest("Supply", "celsius", "heating_supply_temperature", "Temperature of the heating water on its way."),
             _newest("Return", "celsius", "heating_return_temperature", "Temperature of the water that comes back."),
-            _newest("Flow", "suffix: l/s", "heating_flow", "Flow of heating water."),
+            _newest("Flow", FLOW, "heating_flow", "Flow of heating water."),
             _newest("Wind", "velocityms", "wind_speed", "Wind speed at the building."),
             _power(),
             _energy_per_hour(),
@@ -106,7 +107,7 @@ def _water() -> timeseries.Panel:
         .decimals(1)
         .override_by_name("Supply", look(color("red")))
         .override_by_name("Return", look(color("blue")))
-        .override_by_name("Flow", look(color("text"), DASHED, RIGHT, ("unit", "suffix: l/s"), ("min", 0)))
+        .override_by_name("Flow", look(color("text"), DASHED, RIGHT, ("unit", FLOW), ("decimals", 2), ("min", 0)))
     )
 
 
@@ -145,7 +146,6 @@ def _sun() -> timeseries.Panel:
         )
         .min(0)
         .override_by_regexp("/close/", look(DASHED))
-        .thresholds(steps((None, "text")))
     )
 
 

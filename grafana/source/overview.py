@@ -5,7 +5,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, Panel
 from grafana_foundation_sdk.models.text import TextMode
 
 from grafana.source.board import ROOMS, SITE, TAG, board, row, site
-from grafana.source.panels import Influx, between, look, rows, steps, transform
+from grafana.source.panels import TEXT, Influx, between, look, rows, steps, transform
 from grafana.source.panels import words as mapped
 from grafana.source.pipeline import now
 from grafana.source.plan import RULES, SHADE
@@ -63,12 +63,9 @@ def _rooms() -> table.Panel:
         )
         .decimals(1)
         .filterable(False)
-        .thresholds(steps((None, "text")))
-        .with_transformation(transform("joinByField", byField="room", mode="outer"))
-        .with_transformation(
-            transform("organize", excludeByName={"Time 1": True, "Time 2": True}, renameByName={"room": "Room"})
-        )
-        .override_by_name("Room", look(("unit", "string"), ("links", [link])))
+        .with_transformation(transform("organize", excludeByName={"Time": True}, renameByName={"room": "Room"}))
+        .with_transformation(transform("joinByField", byField="Room", mode="outer"))
+        .override_by_name("Room", look(TEXT, ("links", [link])))
         .override_by_name(
             "CO2",
             look(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, statushistory, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
@@ -17,6 +17,8 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardRangeMapOptions,
     DataTransformerConfig,
     DynamicConfigValue,
+    FieldColorModeId,
+    MatcherConfig,
     RangeMap,
     Threshold,
     ThresholdsMode,
@@ -77,6 +79,7 @@ def _dress(panel, title: str, description: str, unit: str, empty: str, queries: 
         .description(description)
         .unit(unit)
         .no_value(empty)
+        .thresholds(steps((None, "text")))  # without a word Grafana turns red at 80
         .datasource(SOURCE)
         .targets([_Built(query) for query in queries])
         .interval(WINDOW)
@@ -121,7 +124,9 @@ def states(title: str, description: str, unit: str, empty: str, *queries: Influx
 
 def cells(title: str, description: str, unit: str, empty: str, *queries: Influx) -> statushistory.Panel:
     """A grid of cells, one row per series, coloured by thresholds; 30 rows a page."""
+    by_level = FieldColor().mode(FieldColorModeId.THRESHOLDS)
     panel = statushistory.Panel().show_value(common.VisibilityMode.NEVER).row_height(0.9).col_width(1)
+    panel = panel.color_scheme(by_level)
     panel = panel.fill_opacity(85).line_width(0).per_page(30).max_data_points(96).span(24).height(16)
     return _dress(panel, title, description, unit, empty, queries)
 
@@ -184,6 +189,11 @@ RIGHT: Property = ("custom.axisPlacement", "right")
 STEPPED: Property = ("custom.lineInterpolation", "stepAfter")
 
 
-def transform(kind: str, **options: object) -> DataTransformerConfig:
-    """One of Grafana's transformations of query results."""
-    return DataTransformerConfig(id_val=kind, options=options)
+TEXT: Property = ("unit", "string")
+"""For columns of ids: without it a room named 1.213 would be shown as 1.2 minutes."""
+
+
+def transform(kind: str, only: str | None = None, **options: object) -> DataTransformerConfig:
+    """One of Grafana's transformations of query results, of one query only or of all."""
+    of = MatcherConfig(id_val="byRefId", options=only) if only else None
+    return DataTransformerConfig(id_val=kind, options=options, filter_val=of)

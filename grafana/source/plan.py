@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders import statetimeline, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.source.board import BUILDING, EACH, ROOM, SITE, board, room, row, site
-from grafana.source.panels import DASHED, RIGHT, STEPPED, Influx, between, color, lines, look, rows, states, steps
+from grafana.source.panels import DASHED, RIGHT, STEPPED, TEXT, Influx, between, color, lines, look, rows, states
 from grafana.source.panels import words as mapped
 from grafana.source.rooms import temperature
 
@@ -55,7 +55,8 @@ def dashboard() -> Dashboard:
             _facades(),
             wind(),
             row("Reasons"),
-            _reasons(),
+            _coming(),
+            _past(),
         ],
     )
 
@@ -176,25 +177,33 @@ def wind() -> timeseries.Panel:
     )
 
 
-def _reasons() -> table.Panel:
+def _coming() -> table.Panel:
+    return _reasons("What comes, and why", "Every step of the newest plan from now on.", "time > now() - 15m")
+
+
+def _past() -> table.Panel:
+    when = "time <= now() - 15m ORDER BY time DESC"
+    return _reasons("What was, and why", "The plan that was in force for every step, the latest first.", when)
+
+
+def _reasons(title: str, description: str, when: str) -> table.Panel:
     columns = """"shade_position" AS "Shade", "heating_setpoint" AS "Heat below", "cooling_setpoint" AS "Cool above",
         "predicted_temperature" AS "Expected", "lead_hours" AS "Planned ahead", "rule" AS "Rule", "reason" AS "Why\""""
-    query = f'SELECT "room" AS "Room", {columns} {PLAN} ORDER BY time DESC LIMIT 2000'
+    query = f'SELECT "room" AS "Room", {columns} {PLAN} AND {when} LIMIT 2000'
     return (
         rows(
-            "Every step of the plan and its reason",
-            "The plan in force for every 15 minutes, newest first. Click a heading to sort, the funnel to filter.",
+            title,
+            f"{description} Click a heading to sort, the funnel beside it to filter.",
             "celsius",
             "No plan for these rooms in this time; see the Pipeline dashboard",
             Influx(query),
         )
-        .height(12)
+        .height(10)
         .decimals(1)
         .override_by_name("Time", look(("unit", "dateTimeAsIso"), ("custom.width", 170)))
-        .override_by_name("Room", look(("unit", "string"), ("custom.width", 90)))
+        .override_by_name("Room", look(TEXT, ("custom.width", 90)))
         .override_by_name("Shade", look(("unit", "percentunit"), ("mappings", SHADE), ("custom.width", 90)))
         .override_by_name("Planned ahead", look(("unit", "h"), ("custom.width", 130)))
         .override_by_name("Rule", look(("mappings", mapped(RULES)), ("custom.width", 190)))
         .override_by_name("Why", look(("custom.minWidth", 400)))
-        .thresholds(steps((None, "text")))
     )

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana.source.board import EACH, ROOM, SITE, board, point, room, row, site
 from grafana.source.panels import (
     DASHED,
+    TEXT,
     Influx,
     bars,
     cells,
@@ -31,6 +32,17 @@ STATES = {
     "implausible": ("implausible", "orange"),
     "silent_by_nature": ("silent by nature", "text"),
 }
+COLUMNS = (
+    "Controller",
+    "Room",
+    "Quantity",
+    "Point",
+    "State",
+    "Last well",
+    "Newest reading",
+    "Allowed silence",
+    "Judged",
+)
 UNWELL = "/^(late|missing|never_reported|stuck|implausible)$/"
 UNJUDGED = "No judgement of the points in this time: is the asset influx_point_state materialised?"
 HERE = f'FROM "point_state" WHERE $timeFilter AND {SITE}'
@@ -113,8 +125,7 @@ def _worst() -> table.Panel:
         GROUP BY "controller", "room", "quantity", "point_id") WHERE "state" =~ {UNWELL}"""
     well = f"""SELECT "point_id" AS "Point", "code" FROM (SELECT last("state_code") AS "code" {HERE}
         AND "state" = 'current' GROUP BY "point_id")"""
-    order = {"Controller": 0, "Room": 1, "Quantity": 2, "Point": 3, "State": 4, "Newest reading": 5,
-             "Allowed silence": 6, "Time 2": 7, "Time 1": 8}  # fmt: skip
+    look_closer = {"title": "Look at this point", "url": "/d/esus-quality?var-site=${site}&var-point=${__value.text}"}
     return (
         rows(
             "Points that are not well, and since when",
@@ -126,6 +137,10 @@ def _worst() -> table.Panel:
             Influx(newest),
             Influx(well),
         )
+        .with_transformation(transform("organize", only="A", renameByName={"Time": "Judged"}))
+        .with_transformation(
+            transform("organize", only="B", renameByName={"Time": "Last well"}, excludeByName={"code": True})
+        )
         .with_transformation(transform("joinByField", byField="Point", mode="outer"))
         .with_transformation(
             transform(
@@ -135,31 +150,11 @@ def _worst() -> table.Panel:
                 filters=[{"fieldName": "State", "config": {"id": "isNotNull", "options": {}}}],
             )
         )
-        .with_transformation(
-            transform(
-                "organize",
-                excludeByName={"code": True},
-                indexByName=order,
-                renameByName={"Time 1": "Judged", "Time 2": "Last well"},
-            )
-        )
-        .thresholds(steps((None, "text")))
+        .with_transformation(transform("organize", indexByName={name: index for index, name in enumerate(COLUMNS)}))
         .override_by_name("State", look(("mappings", mapped(STATES)), ("custom.cellOptions", {"type": "color-text"})))
         .override_by_regexp("/^(Judged|Last well)$/", look(("unit", "dateTimeFromNow")))
-        .override_by_name(
-            "Point",
-            look(
-                (
-                    "links",
-                    [
-                        {
-                            "title": "Look at this point",
-                            "url": "/d/esus-quality?var-site=${site}&var-point=${__value.text}",
-                        }
-                    ],
-                )
-            ),
-        )
+        .override_by_regexp("/^(Controller|Room|Quantity)$/", look(TEXT))
+        .override_by_name("Point", look(TEXT, ("links", [look_closer])))
     )
 
 

@@ -29,9 +29,9 @@ def dashboard() -> Dashboard:
             row("Room $room", repeat="room"),
             temperature(),
             _co2(),
-            _valve_and_damper(),
-            _people_and_windows(),
-            _light(),
+            _valve_and_damper().span(8),
+            _people_and_windows().span(8).height(8),
+            _light().span(8),
         ],
     )
 
