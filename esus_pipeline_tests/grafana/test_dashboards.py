@@ -67,8 +67,8 @@ def test_dashboards_open_by_themselves_and_lead_to_each_other():
         assert {variable["type"] for variable in board["templating"]["list"]} == {"query"}
 
 
-def test_every_rule_and_state_has_a_word_on_the_dashboards():
-    assert set(plan.RULES) == set(Rule)
+def test_the_dashboards_know_the_words_of_the_tables():
+    assert set(plan.RULES) <= set(Rule), "a rule without a word shows by its name"
     assert set(quality.STATES) == set(State)
 
 
