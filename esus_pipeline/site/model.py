@@ -44,6 +44,8 @@ class Place(Fact):
     """Metres above sea level."""
     timezone: str
     """IANA name; only people and tariffs see local time."""
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    """ISO 3166 code, for its public holidays; without one no holiday is known."""
 
     @field_validator("timezone")
     @classmethod
@@ -53,6 +55,15 @@ class Place(Fact):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError("not an IANA time zone; for example Europe/Copenhagen") from error
         return name
+
+    @field_validator("country")
+    @classmethod
+    def _known_country(cls, code: str | None) -> str | None:
+        from holidays import list_supported_countries
+
+        if code is not None and code not in list_supported_countries(include_aliases=False):
+            raise ValueError("no holidays are known of this country; an ISO 3166 code such as DK, or leave it out")
+        return code
 
 
 class SunSensor(Fact):

@@ -29,6 +29,12 @@ NUMBER = "Input should be a valid number, unable to parse string as a number"
         ("latitude: 57.0", "latitude: 97", "place.latitude: Input should be less than or equal to 90, got '97'"),
         ("azimuth: 180", "azimuth: 360", "facades.south.azimuth: Input should be less than 360, got '360'"),
         ("[180, 3], ", "[180, 95], ", "facades.south.horizon.1.1: Input should be less than or equal to 90, got '95'"),
+        (
+            "country: DK",
+            "country: QQ",
+            "place.country: no holidays are known of this country; "
+            "an ISO 3166 code such as DK, or leave it out, got 'QQ'",
+        ),
         ("Europe/Copenhagen", "Denmark/Aalborg", f"{ZONE} 'Denmark/Aalborg'"),
         ("Europe/Copenhagen", "Europe", f"{ZONE} 'Europe'"),
         ("unit: W/m2}", "unit: W}", "facades.south.sun_sensor.unit: Input should be 'W/m2', 'lux' or 'klux', got 'W'"),

@@ -1,0 +1,176 @@
+"""How many people to expect in a room: the profile of its weekdays, holidays set apart, and how sure that is.
+
+What was seen at the same time of the same kind of day counts, recent weeks more than old ones; other working days count
+a little, so that two weeks are enough to begin with; the site's hours stand in until readings outweigh them. In the
+next hours the profile bends towards what is seen now. Holidays are those of the site's country (package holidays):
+rules for a movable Easter are not ours to keep.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import holidays
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from esus_pipeline.control.model.people import USUAL_SHARE
+from esus_pipeline.control.model.room_model import Array
+from esus_pipeline.frames import STEP
+from esus_pipeline.site import Site
+
+HALF_LIFE = 28.0
+"""Days after which a day of the past counts half."""
+OTHER_WORKDAY = 0.2
+"""What a working day counts for another weekday."""
+PRIOR_DAYS = 1.0
+"""Days of readings that the site's hours count as."""
+SMOOTH = 5
+"""Quarters of an hour that a profile is averaged over: people are not punctual to a quarter."""
+BEND = 2.0
+"""Hours in which a surprise fades to 1/e."""
+QUARTERS = 96
+FREE_DAY = 7
+"""Kind of a holiday; 0 to 6 are Monday to Sunday."""
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """People expected in a room at each time: mean, and the 10th and 90th percentile; all (N,)."""
+
+    times: pd.DatetimeIndex
+    expected: Array
+    low: Array
+    high: Array
+    days: float
+    """Days of readings behind it, as they count; 0 is the site's hours alone."""
+
+
+def forecast(people: Mapping[str, "pd.Series[float]"], site: Site, times: pd.DatetimeIndex) -> dict[str, Occupancy]:
+    """People in every room of the site.
+
+    Args:
+        people: per room the persons present in the past, on the 15-minute grid with UTC times; NaN is unknown. A room
+            may be absent. All of it is taken as known at times[0].
+        site: the building, with its country.
+        times: 15-minute steps to forecast, UTC, ascending.
+    """
+    return {room.id: _room(people.get(room.id), site, room.occupants, times) for room in site.rooms}
+
+
+def day_kinds(site: Site, times: pd.DatetimeIndex) -> Ints:
+    """(N,) kind of the local day of each time: weekday, 0 is Monday, or FREE_DAY for a holiday."""
+    days = times.tz_convert(site.zone).normalize()
+    known, row = np.unique(days.strftime("%Y-%m-%d").to_numpy(str), return_inverse=True)
+    dates = [datetime.fromisoformat(day).date() for day in known]
+    free = [site.place.country is not None and date in _holidays(site.place.country, date.year) for date in dates]
+    kinds = [FREE_DAY if holiday else date.weekday() for date, holiday in zip(dates, free, strict=True)]
+    return np.array(kinds, dtype=np.int64)[row]
+
+
+@cache
+def _holidays(country: str, year: int) -> frozenset[object]:
+    """Public holidays and days that offices usually take off, such as Christmas Eve."""
+    known = holidays.country_holidays(country, years=year)
+    if "optional" in known.supported_categories:
+        known = holidays.country_holidays(country, years=year, categories=("public", "optional"))
+    return frozenset(known)
+
+
+def _room(seen: "pd.Series[float] | None", site: Site, full: float, times: pd.DatetimeIndex) -> Occupancy:
+    kinds, quarter, assumed = day_kinds(site, times), _quarter(site, times), _hours(site, times) * USUAL_SHARE * full
+    if seen is None or not seen.notna().any():
+        spread = np.where(assumed > 0, full, 0.0)
+        return Occupancy(times, assumed, np.zeros(len(times)), spread, 0.0)
+    table, past = _by_day(seen, site)
+    age = (times[0].tz_convert(site.zone).normalize().tz_localize(None) - past.days).days.to_numpy(float)
+    recent = 0.5 ** (np.maximum(age, 0.0) / HALF_LIFE)
+    expected, low, high = np.empty(len(times)), np.empty(len(times)), np.empty(len(times))
+    for kind in np.unique(kinds):
+        rows = kinds == kind
+        weight = recent * _likeness(site, int(kind), past.kinds)
+        mean, lower, upper = _profile(table, weight)
+        at = quarter[rows]
+        known = _known_weight(table, weight)[at]
+        share = known / (known + PRIOR_DAYS)
+        prior = assumed[rows]
+        expected[rows] = share * mean[at] + (1 - share) * prior
+        low[rows] = share * lower[at]
+        high[rows] = np.maximum(share * upper[at] + (1 - share) * np.where(prior > 0, full, 0.0), expected[rows])
+    bent = _bend(seen, times, expected, full)
+    return Occupancy(times, bent, np.minimum(low, bent), np.maximum(high, bent), float(recent.sum()))
+
+
+@dataclass(frozen=True)
+class _Past:
+    days: pd.DatetimeIndex
+    kinds: Ints
+
+
+def _by_day(seen: "pd.Series[float]", site: Site) -> tuple[Array, _Past]:
+    """(days, QUARTERS) persons by local day, NaN where unknown, smoothed over SMOOTH quarters."""
+    smooth = seen.rolling(SMOOTH, center=True, min_periods=1).mean().where(seen.notna())
+    times = pd.DatetimeIndex(seen.index)
+    local = times.tz_convert(site.zone)
+    frame = pd.DataFrame({"day": local.normalize().tz_localize(None), "quarter": _quarter(site, times)})
+    frame["people"] = smooth.to_numpy(float)
+    table = frame.pivot_table(index="day", columns="quarter", values="people", aggfunc="mean", dropna=False)
+    table = table.reindex(columns=range(QUARTERS))
+    days = pd.DatetimeIndex(table.index)
+    noon = (days + pd.Timedelta(hours=12)).tz_localize(site.zone)
+    return table.to_numpy(float), _Past(days, day_kinds(site, noon))
+
+
+def _likeness(site: Site, kind: int, kinds: Ints) -> Array:
+    """What each day of the past counts for a kind of day: holidays are like each other and like days off."""
+    work = set(site.occupancy.weekdays)
+    own_work, their_work = kind in work, np.isin(kinds, list(work))
+    alike = np.where(their_work, OTHER_WORKDAY, 0.0) if own_work else np.where(their_work, 0.0, 0.5)
+    return np.where(kinds == kind, 1.0, alike)
+
+
+def _known_weight(table: Array, weight: Array) -> Array:
+    return np.asarray((weight[:, None] * ~np.isnan(table)).sum(axis=0))
+
+
+def _profile(table: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """(QUARTERS,) weighted mean, 10th and 90th percentile over the days; 0 where no day tells."""
+    known = ~np.isnan(table)
+    weights = weight[:, None] * known
+    total = weights.sum(axis=0)
+    values = np.where(known, table, 0.0)
+    mean = (weights * values).sum(axis=0) / np.maximum(total, 1e-9)
+    order = np.argsort(np.where(weights > 0, values, np.inf), axis=0)
+    ranked = np.take_along_axis(values, order, axis=0)
+    reached = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0) / np.maximum(total, 1e-9)
+    picks = [np.argmax(reached >= level - 1e-9, axis=0) for level in (0.1, 0.9)]
+    low, high = (np.take_along_axis(ranked, pick[None], axis=0)[0] for pick in picks)
+    told = total > 0
+    return mean, np.where(told, low, 0.0), np.where(told, high, 0.0)
+
+
+def _bend(seen: "pd.Series[float]", times: pd.DatetimeIndex, expected: Array, full: float) -> Array:
+    """The expectation moved towards what the last hour before it showed, while people are expected at all."""
+    recent = seen[(seen.index < times[0]) & (seen.index >= times[0] - pd.Timedelta(hours=1))].mean()
+    if np.isnan(recent):
+        return expected
+    hours = (times - times[0]) / pd.Timedelta(hours=1)
+    surprise = (recent - expected[0]) * np.exp(-np.asarray(hours, dtype=float) / BEND)
+    return np.clip(np.where(expected > 0.05 * full, expected + surprise, expected), 0.0, None)
+
+
+def _quarter(site: Site, times: pd.DatetimeIndex) -> Ints:
+    local = times.tz_convert(site.zone)
+    return np.asarray((local.hour * 60 + local.minute) // int(STEP.total_seconds() // 60), dtype=np.int64)
+
+
+def _hours(site: Site, times: pd.DatetimeIndex) -> Array:
+    """1 in the site's working hours, 0 outside them and on holidays."""
+    hours = site.occupancy
+    quarter, kinds = _quarter(site, times), day_kinds(site, times)
+    first, last = (moment.hour * 4 + moment.minute / 15 for moment in (hours.start, hours.end))
+    return np.where(np.isin(kinds, list(hours.weekdays)) & (quarter >= first) & (quarter < last), 1.0, 0.0)

@@ -1,0 +1,104 @@
+"""Occupancy forecasts against the twin's people, whose habits the forecast is not told."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from esus_pipeline.control.model.occupancy import FREE_DAY, day_kinds, forecast
+from esus_pipeline.control.model.people import people_present
+from esus_pipeline.simulator.people import count_people
+from esus_pipeline.site import load_site
+
+SITE = load_site("tmv23")
+STAFF = np.array([round(room.occupants) for room in SITE.rooms])
+EASTER_MONDAY = pd.Timestamp("2026-04-06", tz="UTC")
+
+
+def present(start: str, days: int) -> dict[str, "pd.Series[float]"]:
+    """People of the twin, means of 15 minutes."""
+    begin = int(datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp())
+    minutes = begin + 60 * np.arange(days * 1440, dtype=np.int64)
+    counted = count_people(STAFF, 7, minutes, SITE.zone)
+    times = pd.date_range(start, periods=days * 96, freq="15min", tz="UTC")
+    means = counted.reshape(-1, 15, counted.shape[1]).mean(axis=1)
+    return {room: pd.Series(means[:, column], times) for column, room in enumerate(SITE.room_ids)}
+
+
+@pytest.fixture(scope="module")
+def people():
+    return present("2026-02-02", 56)
+
+
+def split(people, at: str, hours: int = 48):
+    start = pd.Timestamp(at, tz="UTC")
+    times = pd.date_range(start, periods=hours * 4, freq="15min")
+    return {room: series[series.index < start] for room, series in people.items()}, times
+
+
+def test_it_beats_the_sites_hours_on_working_days_and_its_band_holds_what_came(people):
+    learned, assumed, inside = [], [], []
+    for at in ("2026-03-16", "2026-03-18", "2026-03-20", "2026-03-23"):
+        past, times = split(people, at)
+        guess, calendar = forecast(past, SITE, times), forecast({}, SITE, times)
+        for room, truth in people.items():
+            came = truth.reindex(times).to_numpy()
+            learned.append(((guess[room].expected - came) ** 2).mean())
+            assumed.append(((calendar[room].expected - came) ** 2).mean())
+            busy = guess[room].high > 0
+            inside.append(((came >= guess[room].low - 0.5) & (came <= guess[room].high + 0.5))[busy].mean())
+            assert (guess[room].low <= guess[room].expected).all()
+            assert (guess[room].expected <= guess[room].high).all()
+    assert np.mean(learned) < 0.8 * np.mean(assumed)
+    assert 0.7 < np.mean(inside) <= 1.0
+
+
+def test_a_holiday_is_no_monday(people):
+    past, _ = split(people, "2026-03-29")
+    easter = pd.date_range(EASTER_MONDAY, periods=96, freq="15min")
+    monday = pd.date_range(EASTER_MONDAY - pd.Timedelta(days=7), periods=96, freq="15min")
+    assert set(day_kinds(SITE, easter[16:64])) == {FREE_DAY}
+    holiday, usual = forecast(past, SITE, easter), forecast(past, SITE, monday)
+    assert holiday["1.215"].expected.max() < 0.2 * usual["1.215"].expected.max()
+    abroad = SITE.model_copy(update={"place": SITE.place.model_copy(update={"country": None})})
+    assert forecast(past, abroad, easter)["1.215"].expected.max() == pytest.approx(
+        usual["1.215"].expected.max(), rel=0.2
+    )
+
+
+def test_without_readings_the_sites_hours_stand_in_and_say_that_they_are_a_guess():
+    times = pd.date_range("2026-03-02T00:00Z", periods=96, freq="15min")
+    guess = forecast({}, SITE, times)["1.213"]
+    local = times.tz_convert(SITE.zone)
+    working = (local.hour >= 8) & (local.hour < 16)
+    assert (guess.expected[working] > 0).all()
+    assert (guess.expected[~working] == 0).all()
+    assert guess.days == 0
+    assert (guess.high[working] == SITE.room("1.213").occupants).all()
+
+
+def test_a_full_room_stays_full_for_a_while(people):
+    past, times = split(people, "2026-03-18T10:00")
+    crowd = {room: series.where(series.index < series.index[-4], 9.0) for room, series in past.items()}
+    now, usual = forecast(crowd, SITE, times)["1.217"].expected, forecast(past, SITE, times)["1.217"].expected
+    assert now[0] > usual[0] + 2
+    assert now[60] == pytest.approx(usual[60], abs=0.1)
+
+
+def test_co2_and_presence_count_people_where_nobody_is_counted():
+    room = SITE.room("1.213")
+    volume, flow = room.area * room.height, 0.3 * room.ventilation_flow + 0.15 * room.area * room.height
+    people = np.repeat([0, 0, 3, 3, 0, 0], 48)
+    co2, level = np.empty(len(people)), 421.0
+    for step, count in enumerate(people):
+        for _ in range(15):
+            level += (count * 20e-3 * 1e6 - flow * (level - 421)) / volume / 60
+        co2[step] = level
+    frame = pd.DataFrame({"co2": co2, "occupancy": (people > 0).astype(float), "damper_position": 30.0})
+    counted = people_present(room, frame)
+    assert np.abs(counted[people == 3][4:] - 3).mean() < 0.4
+    assert (counted[people == 0] == 0).all()
+    only_presence = people_present(room, frame[["occupancy"]])
+    assert only_presence[people == 3] == pytest.approx(0.6 * room.occupants)
+    assert np.isnan(people_present(room, frame[[]])).all()
