@@ -23,6 +23,15 @@ VARIABLES = (
     "ESUS_CONTACT",
     "ESUS_GAP_HOURS",
     "ESUS_AUTOMATION",
+    "ESUS_UI_URL",
+    "ESUS_ALERT_SMTP_URL",
+    "ESUS_ALERT_SMTP_USERNAME",
+    "ESUS_ALERT_SMTP_PASSWORD",
+    "ESUS_ALERT_FROM",
+    "ESUS_ALERT_TO",
+    "ESUS_ALERT_WEBHOOK_URL",
+    "ESUS_HEARTBEAT_URL",
+    "ESUS_HEARTBEAT_FILE",
     "DAGSTER_HOME",
     "INFLUXDB_URL",
     "INFLUXDB_ORG",
@@ -65,6 +74,18 @@ class Settings:
     """First day (UTC) that has partitions, where it is not the site's."""
     automation: bool = False
     """Whether schedules and sensors start by themselves; otherwise the operator turns them on."""
+    ui_url: str = ""
+    """Address of Dagster's UI as the readers of alerts reach it."""
+    alert_smtp_url: str = ""
+    alert_smtp_username: str = field(default="", repr=False)
+    alert_smtp_password: str = field(default="", repr=False)
+    alert_from: str = ""
+    alert_to: tuple[str, ...] = ()
+    alert_webhook_url: str = field(default="", repr=False)
+    """A secret by itself, as chat systems make it."""
+    heartbeat_url: str = field(default="", repr=False)
+    heartbeat_file: Path | None = None
+    """None: the file `heartbeat` in the data folder."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -85,6 +106,10 @@ class Settings:
                 return date.fromisoformat(value) if value else None
             except ValueError:
                 raise SettingsError(f"{name} must be a day such as 2026-01-31, got {value!r}") from None
+
+        def path(name: str) -> Path | None:
+            value = text(name, "")
+            return Path(value).expanduser().resolve() if value else None
 
         automation = text("ESUS_AUTOMATION", "off").lower()
         if automation not in _ON | _OFF:
@@ -108,4 +133,13 @@ class Settings:
             gap_hours=number("ESUS_GAP_HOURS", cls.gap_hours),
             data_start=day("ESUS_DATA_START"),
             automation=automation in _ON,
+            ui_url=text("ESUS_UI_URL", ""),
+            alert_smtp_url=text("ESUS_ALERT_SMTP_URL", ""),
+            alert_smtp_username=text("ESUS_ALERT_SMTP_USERNAME", ""),
+            alert_smtp_password=env.get("ESUS_ALERT_SMTP_PASSWORD", ""),
+            alert_from=text("ESUS_ALERT_FROM", ""),
+            alert_to=tuple(filter(None, (each.strip() for each in text("ESUS_ALERT_TO", "").split(",")))),
+            alert_webhook_url=text("ESUS_ALERT_WEBHOOK_URL", ""),
+            heartbeat_url=text("ESUS_HEARTBEAT_URL", ""),
+            heartbeat_file=path("ESUS_HEARTBEAT_FILE"),
         )

@@ -68,7 +68,27 @@ def load_site(name_or_folder: str) -> Site:
             for fault in error.errors()
         ]
         raise SiteError("\n".join(faults)) from None
-    return site.model_copy(update={"points": tuple(_read_points(folder / "points.csv", site))})
+    site = site.model_copy(update={"points": tuple(_read_points(folder / "points.csv", site))})
+    faults = [f"{file}:{_line(root, path)}: {'.'.join(map(str, path))}: {what}" for path, what in _strangers(site)]
+    if faults:
+        raise SiteError("\n".join(faults))
+    return site
+
+
+def _strangers(site: Site) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where the part `alerts` names points and controllers that points.csv does not have."""
+    ids, controllers = set(site.point_ids), sorted({point.controller for point in site.points})
+    named = [(("alerts", "known_dead", at), entry.points) for at, entry in enumerate(site.alerts.known_dead)]
+    named += [(("alerts", "silences", at), silence.points) for at, silence in enumerate(site.alerts.silences)]
+    for path, points in named:
+        for index, point in enumerate(points):
+            if point not in ids:
+                yield (*path, "points", index), f"must be an id of points.csv, got {point}"
+    for at, silence in enumerate(site.alerts.silences):
+        for index, name in enumerate(silence.controllers):
+            if name not in controllers:
+                allowed = f"must be one of {', '.join(controllers)}, got {name!r}"
+                yield ("alerts", "silences", at, "controllers", index), allowed
 
 
 def _text(file: Path) -> str:

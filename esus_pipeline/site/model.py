@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from esus_pipeline.site.alerting import Alerting
 from esus_pipeline.site.point import Point
 from esus_pipeline.site.quantities import QUANTITIES, Quantity
 from esus_pipeline.site.references import misfits
@@ -298,6 +299,7 @@ class Site(Fact):
     wind: Wind
     quantities: dict[str, Quantity] = {}
     """Quantities of this building alone, or other limits for common ones."""
+    alerts: Alerting = Alerting()
     points: tuple[Point, ...] = ()
 
     @model_validator(mode="after")

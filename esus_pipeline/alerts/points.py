@@ -1,0 +1,99 @@
+"""Conditions of points and controllers, from the newest row of frames.POINT_STATE of each point.
+
+Silent points of a controller that is late itself are explained by it: one condition is told, not sixty.
+"""
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pandas as pd
+
+from esus_pipeline.alerts.condition import Condition, Severity
+from esus_pipeline.site import Site
+
+SOURCE = "points"
+FINAL = timedelta(hours=8.5)
+"""What a controller has not delivered by then is not late any more but missing; the longest delay seen is 8 hours."""
+
+_SAYS = {
+    "late": (
+        "silent",
+        "is silent longer than its rhythm allows",
+        "Wait: it may be late. If it stays, look at the sensor.",
+    ),
+    "missing": ("silent", "is silent", "Look at the sensor, its bus connection and its log in the building's system."),
+    "never_reported": (
+        "never_reported",
+        "has never reported",
+        "Check its id in points.csv and whether the building's system logs it.",
+    ),
+    "stuck": ("stuck", "is stuck", "Its value does not move as it should: look at the sensor."),
+    "implausible": ("implausible", "is implausible", "Its values cannot be: look at the sensor, its unit and its log."),
+}
+_SILENT = ("late", "missing")
+_LINK = "/assets/point_states"
+
+
+def point_conditions(site: Site, states: pd.DataFrame) -> list[Condition]:
+    """What is wrong with controllers and points. `states` holds one window of frames.POINT_STATE."""
+    late = {condition.group: condition for condition in _controllers(states)}
+    return [*late.values(), *_points(site, states, late)]
+
+
+def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
+    for name, rows in states.groupby("controller", sort=True):
+        behind, bound = float(rows["controller_late_minutes"].max()), float(rows["controller_bound_minutes"].max())
+        longest = FINAL.total_seconds() / 60
+        silent = rows[rows["state"].isin(_SILENT)]
+        if not behind > (longest if math.isnan(bound) else bound):
+            continue
+        gone = behind > longest
+        yield Condition(
+            key=f"controller:{name}",
+            source=SOURCE,
+            group=str(name),
+            severity=Severity.ERROR if gone else Severity.WARNING,
+            summary=f"controller {name} delivers nothing" if gone else f"controller {name} is late",
+            advice="Look at the controller and its connection to the building's system; its points are judged later.",
+            since=(rows["window"].max() + timedelta(minutes=15 - behind)).to_pydatetime(),
+            link=_LINK,
+            points=tuple(int(point) for point in rows["point_id"]),
+            details=(
+                f"behind by {_hours(behind)}; up to {_hours(bound)} is normal",
+                f"{len(silent)} of {len(rows)} points are silent",
+            ),
+        )
+
+
+def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Iterator[Condition]:
+    paths = {point.id: point.path for point in site.points}
+    for row in states[states["state"].isin(list(_SAYS))].to_dict("records"):
+        kind, says, advice = _SAYS[row["state"]]
+        point, controller = int(row["point_id"]), str(row["controller"])
+        covered = kind == "silent" and controller in late
+        where = f" of {row['room']}" if isinstance(row["room"], str) else ""
+        yield Condition(
+            key=f"point:{point}:{kind}",
+            source=SOURCE,
+            group=controller,
+            severity=Severity.WARNING,
+            summary=f"{row['quantity']}{where} (point {point}) {says}",
+            advice=advice,
+            since=None if pd.isna(row["since"]) else row["since"].to_pydatetime(),
+            link=_LINK,
+            points=(point,),
+            details=tuple(filter(None, (_age(row["age_minutes"], row["bound_minutes"]), paths.get(point, "")))),
+            cause=late[controller].key if covered else "",
+        )
+
+
+def _age(age: float, bound: float) -> str:
+    if math.isnan(age):
+        return ""
+    normal = "" if math.isnan(bound) else f"; up to {_hours(bound)} is normal"
+    return f"newest reading {_hours(age)} old{normal}"
+
+
+def _hours(minutes: float) -> str:
+    return "?" if math.isnan(minutes) else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
