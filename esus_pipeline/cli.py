@@ -263,6 +263,18 @@ def evaluate(
 
 
 @main.command()
+@click.option("--test", is_flag=True, help="Send a test message through every channel.")
+def alerts(test: bool) -> None:
+    """What is wrong, who was told, and which messages still wait."""
+    from esus_pipeline.alerts.command import FAILURES, run
+
+    try:
+        click.echo(run(_settings(), test, datetime.now(UTC)))
+    except FAILURES as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
 def recover() -> None:
     """Mark runs as failed whose process is gone. Call it before a code server starts, never beside a running one."""
     import dagster as dg

@@ -8,7 +8,7 @@ length; whoever shows them escapes them for his medium.
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 LONGEST = 300
@@ -61,6 +61,8 @@ class Condition:
     """Further lines, such as the points of a controller."""
     cause: str = ""
     """Key of the condition that explains this one: while that one lasts, nobody is told of this one."""
+    patience: timedelta = timedelta()
+    """How long it must last before anybody is told."""
 
     def __post_init__(self) -> None:
         """Bring every text into a form that cannot break out of its line."""

@@ -5,17 +5,15 @@ Silent points of a controller that is late itself are explained by it: one condi
 
 import math
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pandas as pd
 
 from esus_pipeline.alerts.condition import Condition, Severity
+from esus_pipeline.frames import STEP
+from esus_pipeline.quality import FINAL
 from esus_pipeline.site import Site
 
 SOURCE = "points"
-FINAL = timedelta(hours=8.5)
-"""What a controller has not delivered by then is not late any more but missing; the longest delay seen is 8 hours."""
-
 _SAYS = {
     "late": (
         "silent",
@@ -56,7 +54,7 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
             severity=Severity.ERROR if gone else Severity.WARNING,
             summary=f"controller {name} delivers nothing" if gone else f"controller {name} is late",
             advice="Look at the controller and its connection to the building's system; its points are judged later.",
-            since=(rows["window"].max() + timedelta(minutes=15 - behind)).to_pydatetime(),
+            since=(rows["window"].max() + STEP - pd.Timedelta(minutes=behind)).to_pydatetime(),
             link=_LINK,
             points=tuple(int(point) for point in rows["point_id"]),
             details=(

@@ -121,7 +121,8 @@ def _started(state: State, now: datetime, policy: Policy) -> tuple[State, list[M
     for known in state.ongoing.values():
         condition = known.condition
         told = known.incident is not None or _explained(known, state)
-        if told or known.last_seen < now or silenced(condition, now, policy) or _quiet(condition.severity, now, policy):
+        early = known.last_seen < now or now - known.first_seen < condition.patience
+        if told or early or silenced(condition, now, policy) or _quiet(condition.severity, now, policy):
             continue
         due.setdefault(condition.group, []).append(known)
     groups = [sorted(each, key=_order) for group, each in due.items() if _may_start(state, group, each, now, policy)]

@@ -11,6 +11,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from esus_pipeline.defs import gaps
+from esus_pipeline.defs.alerts import alert_sensor
 from esus_pipeline.defs.common import now
 from esus_pipeline.defs.delivery import DELIVERY_JOB
 from esus_pipeline.defs.jobs import ASSETS, LIVE_TAGS, REPAIR_TAG, REPAIR_TAGS, late_readings, quarter_hour
@@ -110,6 +111,6 @@ def _repair(first: datetime, last: datetime, why: str, attempt: str) -> dg.RunRe
 
 JOBS = [quarter_hour, late_readings]
 SCHEDULES = [every_quarter_hour]
-SENSORS = [gap_sensor, late_readings_sensor]
+SENSORS = [gap_sensor, late_readings_sensor, alert_sensor]
 
 __all__ = ["ASSETS", "JOBS", "SCHEDULES", "SENSORS"]

@@ -4,6 +4,7 @@ Each resource builds plain domain objects (see connect). Secrets are EnvVars, wh
 shows by their names only.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,10 @@ class DataResource(dg.ConfigurableResource):
     def archive(self) -> Archive:
         """The tables."""
         return connect.archive(Settings(data_dir=Path(self.data_dir)))
+
+    def settings(self) -> Settings:
+        """The environment's settings with this folder; secrets stay in the environment."""
+        return dataclasses.replace(Settings.from_env(), data_dir=Path(self.data_dir))
 
     @property
     def plan_page(self) -> Path:

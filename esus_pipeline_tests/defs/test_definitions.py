@@ -93,6 +93,7 @@ def test_the_jobs_schedule_and_sensors():
     assert {sensor.name: sensor.job_name if sensor.targets else None for sensor in repository.sensor_defs} == {
         "gaps": "quarter_hour",
         "late_readings": "late_readings",
+        "alerts": None,
         "deliveries": None,
     }
 
@@ -107,7 +108,7 @@ def test_automation_starts_by_itself_only_where_it_is_switched_on(switch, status
         "from esus_pipeline.defs.automation import SCHEDULES, SENSORS;"
         "import json; print(json.dumps([each.default_status.value for each in [*SCHEDULES, *SENSORS]]))"
     )
-    assert json.loads(python(code, ESUS_AUTOMATION=switch)) == [status] * 3
+    assert json.loads(python(code, ESUS_AUTOMATION=switch)) == [status] * 4
 
 
 def test_the_password_is_resolved_in_the_run_and_shown_by_its_name_alone():
@@ -117,6 +118,7 @@ def test_the_password_is_resolved_in_the_run_and_shown_by_its_name_alone():
 
 
 DOMAIN = [
+    "esus_pipeline.alerts",
     "esus_pipeline.archive",
     "esus_pipeline.bms",
     "esus_pipeline.control",

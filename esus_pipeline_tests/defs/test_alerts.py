@@ -1,0 +1,177 @@
+"""The sensor `alerts` on a real instance, with a real mail server and a real webhook at the other end."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import dagster as dg
+import pandas as pd
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
+from dagster._utils.error import SerializableErrorInfo
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.defs import alerts
+from esus_pipeline.defs.alerts import alert_sensor, automation_conditions, look, run_conditions
+from esus_pipeline.defs.jobs import REPAIR_TAG
+from esus_pipeline.defs.partitions import floor
+from esus_pipeline.defs.resources import resources
+from esus_pipeline.frames import POINT_STATE, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.settings import Settings
+from esus_pipeline.site import load_site
+from esus_pipeline_tests.alerts.receivers import mail_server, webhook
+
+SITE = load_site("tmv23")
+NOW = floor(datetime.now(UTC))
+LIVE = {"dagster/schedule_name": "every_quarter_hour"}
+
+
+def judged(archive: Archive, end: datetime, late: tuple[str, ...] = ()) -> None:
+    """Point states of the window that ends then; every point of the late controllers is late with it."""
+    rows = [
+        {
+            "window": end - STEP,
+            "point_id": point.id,
+            "room": point.room,
+            "quantity": point.quantity,
+            "controller": point.controller,
+            "state": "late" if point.controller in late else "current",
+            "since": end - timedelta(hours=3) if point.controller in late else pd.NaT,
+            "age_minutes": 180.0 if point.controller in late else 5.0,
+            "bound_minutes": 60.0,
+            "controller_late_minutes": 180.0 if point.controller in late else 5.0,
+            "controller_bound_minutes": 45.0,
+        }
+        for point in SITE.points
+    ]
+    table = pd.DataFrame(rows)
+    for name in ("window", "since"):
+        table[name] = pd.to_datetime(table[name], utc=True)
+    archive.replace(POINT_STATE, POINT_STATE.conform(table), end - STEP, end)
+
+
+def ran(instance: DagsterInstance, status: DagsterRunStatus, **tags: str) -> None:
+    instance.add_run(dg.DagsterRun("quarter_hour", str(uuid4()), tags=tags))
+    [newest] = instance.get_run_records(limit=1)
+    failed = status is DagsterRunStatus.FAILURE
+    report = instance.report_run_failed if failed else instance.report_run_canceled
+    if failed:
+        report(newest.dagster_run, "the building could not be read")
+    else:
+        kind = dg.DagsterEventType.RUN_SUCCESS
+        instance.report_dagster_event(dg.DagsterEvent(kind.value, "quarter_hour"), newest.dagster_run.run_id)
+
+
+def kinds(instance: DagsterInstance) -> dict[str, str]:
+    return {each.key: each.severity.word for each in run_conditions(instance, datetime.now(UTC))}
+
+
+def test_a_failed_run_is_wrong_until_the_next_of_its_kind_succeeds(instance):
+    assert kinds(instance) == {}
+    ran(instance, DagsterRunStatus.SUCCESS, **LIVE)
+    ran(instance, DagsterRunStatus.FAILURE, **LIVE)
+    ran(instance, DagsterRunStatus.SUCCESS, **{REPAIR_TAG: "late"})
+    assert kinds(instance) == {"runs:live": "warning"}
+    [condition] = run_conditions(instance, datetime.now(UTC))
+    assert "the building could not be read" in " ".join(condition.details)
+    assert condition.link.startswith("/runs/")
+    for _ in range(2):
+        ran(instance, DagsterRunStatus.FAILURE, **LIVE)
+    assert kinds(instance) == {"runs:live": "error"}
+    ran(instance, DagsterRunStatus.SUCCESS, **LIVE)
+    assert kinds(instance) == {}
+
+
+def ticked(instance: DagsterInstance, name: str, *statuses: TickStatus) -> None:
+    from esus_pipeline_tests.defs.test_automation import ORIGIN
+
+    origin = ORIGIN.get_instigator_origin(name)
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+    instance.add_instigator_state(state)
+    for number, status in enumerate(statuses):
+        error = SerializableErrorInfo("it broke", [], "ValueError") if status is TickStatus.FAILURE else None
+        instance.create_tick(
+            TickData(
+                origin.get_id(),
+                name,
+                InstigatorType.SENSOR,
+                status,
+                1e9 + number,
+                run_ids=[],
+                error=error,
+                selector_id=state.selector_id,
+            )
+        )
+
+
+def test_a_sensor_that_keeps_failing_is_wrong_and_a_hiccup_is_not(instance):
+    ticked(instance, "gaps", TickStatus.SUCCESS, TickStatus.FAILURE, TickStatus.FAILURE)
+    assert automation_conditions(instance) == []
+    ticked(instance, "late_readings", *[TickStatus.FAILURE] * 3)
+    [condition] = automation_conditions(instance)
+    assert condition.summary == "the sensor late_readings keeps failing"
+    assert condition.details == ("it broke",)
+
+
+def test_a_stale_plan_is_wrong_and_a_fresh_installation_is_not(instance, tmp_path):
+    archive = Archive(tmp_path / "archive")
+    assert look(instance, SITE, archive, NOW).conditions == ()
+    columns = SHADE_SETPOINT_SCHEDULE.schema
+    row = {name: "x" if str(columns.field(name).type) == "string" else 0.0 for name in columns.names}
+    issued = pd.Timestamp(NOW - timedelta(hours=2))
+    archive.merge(SHADE_SETPOINT_SCHEDULE, pd.DataFrame([{**row, "issued_at": issued, "valid_time": issued}]))
+    [condition] = look(instance, SITE, archive, NOW).conditions
+    assert (condition.key, condition.since) == ("plan:stale", issued)
+
+
+def test_what_cannot_be_looked_at_is_named_and_blinds_its_own_source_alone(instance, tmp_path):
+    archive = Archive(tmp_path / "archive")
+    judged(archive, NOW - timedelta(hours=5))
+    seen = look(instance, SITE, archive, NOW)
+    assert seen.blind == {"points"}
+    assert [condition.key for condition in seen.conditions] == ["look:points"]
+    for path in (tmp_path / "archive" / "point_states").glob("*.parquet"):
+        path.write_bytes(b"damage")
+    seen = look(instance, SITE, archive, NOW)
+    assert seen.blind == {"points"}
+    assert {condition.key for condition in seen.conditions} >= {"look:points"}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """It is the last of these for the looks and for the messages."""
+    times = [NOW]
+    monkeypatch.setattr(alerts, "now", lambda: times[-1])
+    return times
+
+
+def test_the_sensor_tells_of_an_outage_within_its_tick_once_and_of_its_end_once(instance, tmp_path, clock, monkeypatch):
+    archive = Archive(tmp_path / "data" / "archive")
+    busiest = max({point.controller for point in SITE.points}, key=[point.controller for point in SITE.points].count)
+    with mail_server() as box, webhook() as hook:
+        monkeypatch.setenv("ESUS_ALERT_SMTP_URL", f"smtp+plain://127.0.0.1:{box.port}")
+        monkeypatch.setenv("ESUS_ALERT_FROM", "esus@example.org")
+        monkeypatch.setenv("ESUS_ALERT_TO", "engineer@example.org, operator@example.org")
+        monkeypatch.setenv("ESUS_ALERT_WEBHOOK_URL", hook.url)
+        given = resources(Settings(data_dir=tmp_path / "data"))
+
+        def tick() -> str:
+            context = dg.build_sensor_context(
+                instance=instance, resources={name: given[name] for name in ("site", "data")}
+            )
+            result = alert_sensor.evaluate_tick(context)
+            assert result.run_requests == []
+            return result.skip_message
+
+        for quarter in range(12):
+            judged(archive, clock[-1], (busiest,) if 2 <= quarter < 7 else ())
+            for _ in range(3):
+                said = tick()
+                clock.append(clock[-1] + timedelta(minutes=5))
+            if quarter == 2:
+                assert (len(box.mails), len(hook.posts)) == (2, 1)
+    assert "canary" not in said
+    assert sorted(box.recipients) == ["engineer@example.org"] * 2 + ["operator@example.org"] * 2
+    assert [(post["kind"], post["group"]) for post in hook.posts] == [("start", busiest), ("end", busiest)]
+    assert (tmp_path / "data" / "heartbeat").exists()
