@@ -4,6 +4,7 @@ import dagster as dg
 
 from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS
 from esus_pipeline.defs.delivery import delivery_definitions
+from esus_pipeline.defs.models import every_night, nightly, room_models
 from esus_pipeline.defs.resources import resources
 from esus_pipeline.settings import Settings
 
@@ -13,9 +14,9 @@ def build_definitions(settings: Settings | None = None, overrides: dict[str, obj
     settings = settings or Settings.from_env()
     delivery = delivery_definitions(settings)
     return dg.Definitions(
-        assets=[*ASSETS, *delivery["assets"]],
-        jobs=[*JOBS, *delivery["jobs"]],
-        schedules=SCHEDULES,
+        assets=[*ASSETS, room_models, *delivery["assets"]],
+        jobs=[*JOBS, nightly, *delivery["jobs"]],
+        schedules=[*SCHEDULES, every_night],
         sensors=[*SENSORS, *delivery["sensors"]],
         resources={**resources(settings), **(overrides or {})},
         executor=dg.in_process_executor,

@@ -332,6 +332,54 @@ DECISION_TRACE = Frame(
 )
 
 
+def _room_model_fields() -> list[pa.Field]:
+    parameters = {
+        "c_air": ("J/K", "heat capacity of air and what follows it within an hour"),
+        "c_mass": ("J/K", "heat capacity of floors and walls"),
+        "h_am": ("W/K", "between air and mass"),
+        "h_ao": ("W/K", "from air to outdoors"),
+        "h_mo": ("W/K", "from mass to outdoors"),
+        "h_mb": ("W/K", "from mass to the rooms around"),
+        "k_open": ("1", "sun through open shades as a share of gain_open"),
+        "k_shaded": ("1", "sun through closed shades as a share of gain_shaded"),
+        "f_air": ("1", "share of the sun that warms the air at once"),
+        "g_person": ("W", "heat per person present"),
+        "constant": ("W", "heat that is always there"),
+        "k_heat": ("W/K", "radiator at a fully open valve per kelvin between water and air"),
+        "k_vent": ("1", "supply air as a share of damper position times the greatest flow"),
+        "building_temperature": ("degC", "of the rooms around"),
+    }
+    return [_number(name, unit, description) for name, (unit, description) in parameters.items()]
+
+
+ROOM_MODELS = Frame(
+    "room_models",
+    "The thermal model of each room that is in force after each night, how well it predicts, and what it cannot know.",
+    pa.schema(
+        [
+            _time("trained_at", "end of the readings that were known; the model is in force from then on"),
+            _text("room", "room of the site"),
+            _column(
+                "version", pa.int64(), "1", "counts the models taken; 0 is the prior from the site's geometry", True
+            ),
+            _column("taken", pa.bool_(), "1", "whether this night's model was taken", True),
+            _text("verdict", "why it was taken or the former one kept"),
+            *_room_model_fields(),
+            pa.field("trained_from", TIMESTAMP, metadata={"unit": "UTC", "description": "first reading taught"}),
+            pa.field("trained_to", TIMESTAMP, metadata={"unit": "UTC", "description": "end of the readings taught"}),
+            *[_number(f"rmse_{h}h", "K", f"error {h} h ahead on days not taught") for h in (1, 6, 24)],
+            *[_number(f"persistence_{h}h", "K", f"error {h} h ahead of no change at all") for h in (1, 6, 24)],
+            _number("candidate_rmse_24h", "K", "error of this night's model, taken or not"),
+            _column("predictions", pa.int64(), "1", "predictions that the errors are of", required=True),
+            _text("unknown", "parameters that the readings cannot tell, separated by commas"),
+            _text("ranges", "JSON: parameter -> 5th and 95th percentile, of a model taken this night"),
+        ]
+    ),
+    key=("trained_at", "room"),
+    time="trained_at",
+)
+
+
 def room_table(quantities: Iterable[str]) -> Frame:
     """The 15-minute table of a site: one row per room and window, one column per quantity (canonical units).
 

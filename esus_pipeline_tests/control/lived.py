@@ -34,7 +34,7 @@ def lived(truth: RoomModel, days: int = 28, *, shade_moves: bool = True, noise: 
         valve=np.zeros(steps),
         water=np.full(steps, 50.0),
         damper=damper,
-        supply_air=np.full(steps, 19.0),
+        supply_air=np.full(steps, 18.0),
         window_open=np.zeros(steps),
     )
     setpoint = np.where(work, 21.5, np.where(day % 2 == 0, 19.0, 20.5))

@@ -42,7 +42,7 @@ def node(name: str):
 
 
 def test_there_are_the_assets_of_the_chain():
-    assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == set(ASSETS)
+    assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == {*ASSETS, "room_models"}
 
 
 @pytest.mark.parametrize("name", ASSETS)
@@ -83,13 +83,9 @@ def test_the_jobs_schedule_and_sensors():
         for name in ("quarter_hour", "late_readings")
     }
     assert selected == {"quarter_hour": set(ASSETS), "late_readings": {"clean_series", "point_states"}}
-    [schedule] = repository.schedule_defs
-    assert (schedule.name, schedule.cron_schedule, schedule.execution_timezone, schedule.job_name) == (
-        "every_quarter_hour",
-        "3-59/15 * * * *",
-        "UTC",
-        "quarter_hour",
-    )
+    schedules = {(each.name, each.cron_schedule, each.execution_timezone) for each in repository.schedule_defs}
+    assert schedules == {("every_quarter_hour", "3-59/15 * * * *", "UTC"), ("every_night", "20 2 * * *", "UTC")}
+    assert {each.job_name for each in repository.schedule_defs} == {"quarter_hour", "nightly"}
     assert {sensor.name: sensor.job_name if sensor.targets else None for sensor in repository.sensor_defs} == {
         "gaps": "quarter_hour",
         "late_readings": "late_readings",

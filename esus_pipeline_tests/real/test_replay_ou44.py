@@ -38,7 +38,7 @@ class Installation:
         """One run over all assets and all windows, as an operator types it."""
         self._run(
             "dagster", "asset", "materialize", "-m", "esus_pipeline.definitions",
-            "--select", "*", "--partition-range", f"{FIRST}...{LAST}", seconds=420,
+            "--select", "not key:room_models", "--partition-range", f"{FIRST}...{LAST}", seconds=420,
         )  # fmt: skip
 
     def export(self, asset: str, start: pd.Timestamp = START, end: pd.Timestamp = END) -> pd.DataFrame:

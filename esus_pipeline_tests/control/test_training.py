@@ -1,0 +1,82 @@
+"""The nightly lesson: what is taken, what is kept and why, and that the table gives the same model back."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from esus_pipeline.control.model import RoomModel, identify
+from esus_pipeline.control.model.room_model import PARAMETERS
+from esus_pipeline.control.model.training import from_frame, lesson, to_frame
+from esus_pipeline.site import load_site
+from esus_pipeline_tests.control.lived import START, lived
+
+SITE = load_site("tmv23")
+PRIOR = RoomModel.from_site(SITE, "1.213")
+TRUTH = replace(PRIOR, c_mass=PRIOR.c_mass * 1.5, k_open=0.6, g_person=110.0, k_heat=PRIOR.k_heat * 0.7)
+NIGHT = pd.Timestamp(START) + pd.Timedelta(days=28)
+
+
+@pytest.fixture(scope="module")
+def history():
+    return lived(TRUTH, days=28)
+
+
+@pytest.fixture(scope="module")
+def first(history):
+    return lesson(PRIOR, None, history)
+
+
+def test_the_first_good_model_takes_the_priors_place(first, history):
+    assert first.taken
+    assert first.model.version == 1
+    assert first.model.trained_to == START + pd.Timedelta(days=21)
+    assert first.model.rmse[24] == first.score.model[24] < 0.2 < first.score.persistence[24]
+    assert "24 h error" in first.verdict
+
+
+def test_a_model_that_predicts_worse_than_the_one_in_force_is_not_taken(first, history):
+    muddled = history.air.copy()
+    rng = np.random.default_rng(5)
+    muddled[: 21 * 96] = 21 + 2 * rng.standard_normal(21).repeat(96)
+    second = lesson(PRIOR, first.model, replace(history, air=muddled))
+    assert not second.taken
+    assert second.model == first.model
+    assert second.verdict.startswith("kept: 24 h error")
+    assert second.candidate.model[24] > second.score.model[24]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda history: None, "no readings are stored"),
+        (lambda history: history.part(0, 5 * 96), "half days of whole readings"),
+        (lambda history: replace(history, air=np.full(len(history), np.nan)), "half days of whole readings"),
+    ],
+)
+def test_a_night_without_enough_readings_changes_nothing_and_says_so(first, history, change, why):
+    night = lesson(PRIOR, first.model, change(history))
+    assert (night.taken, night.model) == (False, first.model)
+    assert why in night.verdict
+
+
+def test_the_table_holds_the_model_and_gives_it_back(first, history):
+    second = replace(first, model=replace(first.model, version=2, k_open=0.7))
+    rows = pd.concat([to_frame({"1.213": first}, NIGHT), to_frame({"1.213": second}, NIGHT + pd.Timedelta(days=1))])
+    assert from_frame(rows.iloc[:1], SITE)["1.213"] == first.model
+    assert from_frame(rows, SITE)["1.213"].k_open == pytest.approx(0.7)
+    ranges = json.loads(rows["ranges"].iloc[0])
+    assert set(ranges) == set(PARAMETERS)
+    assert ranges["k_open"][0] < first.model.k_open < ranges["k_open"][1]
+    broken = rows.assign(c_air=[first.model.c_air, np.nan])
+    assert from_frame(broken, SITE)["1.213"] == first.model
+    untaught = to_frame({"1.213": lesson(PRIOR, None, None)}, NIGHT)
+    assert from_frame(untaught, SITE) == {}
+
+
+def test_one_seed_gives_one_model(history):
+    once, again = (identify(PRIOR, history.part(0, 10 * 96)) for _ in range(2))
+    assert once.model == again.model
+    assert once.low == again.low

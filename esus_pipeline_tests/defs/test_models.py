@@ -1,0 +1,101 @@
+"""The nightly asset in a real run: from the stored tables to a model in the archive, its checks and its metadata."""
+
+from datetime import timedelta
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.connect import archive
+from esus_pipeline.control.model import RoomModel
+from esus_pipeline.control.model.training import from_frame
+from esus_pipeline.defs.models import every_night, room_models
+from esus_pipeline.defs.resources import resources
+from esus_pipeline.frames import ROOM_MODELS, SOLAR_GAIN, WEATHER_FORECAST
+from esus_pipeline.readings import room_frame
+from esus_pipeline.settings import Settings
+from esus_pipeline.site import load_site
+from esus_pipeline_tests.control.lived import START, lived
+
+SITE = load_site("tmv23")
+ROOM = "1.213"
+DAYS = 12
+NIGHT = START + timedelta(days=DAYS)
+PARTITION = f"{NIGHT - timedelta(days=1):%Y-%m-%d}"
+
+
+def store(folder: Archive) -> None:
+    """Twelve days of one room that is heavier and less glazed than the site says; five rooms are silent."""
+    prior = RoomModel.from_site(SITE, ROOM)
+    history = lived(prior.with_parameters({"c_mass": prior.c_mass * 1.5, "k_open": 0.6}), days=DAYS)
+    times = history.times
+    columns = dict.fromkeys(room_frame(SITE).schema.names, np.nan)
+    rooms = pd.DataFrame({**columns, "timestamp": times, "room": ROOM}).assign(
+        air_temperature=history.air,
+        radiator_valve=100 * history.valve,
+        damper_position=100 * history.damper,
+        occupancy=(history.people > 0).astype(float),
+        window_open=0.0,
+    )
+    building = pd.DataFrame({**columns, "timestamp": times, "room": "building"}).assign(
+        heating_supply_temperature=history.water, blind_motor_south=history.shade
+    )
+    folder.merge(room_frame(SITE), pd.concat([rooms, building], ignore_index=True))
+    issued = times.normalize()
+    weather = pd.DataFrame({**dict.fromkeys(WEATHER_FORECAST.schema.names, np.nan), "valid_time": times}).assign(
+        issued_at=issued, interval_minutes=15, source="open-meteo", kind="hindcast", temp_air=history.outdoor
+    )
+    folder.merge(WEATHER_FORECAST, weather)
+    gains = pd.DataFrame({"issued_at": issued, "room": ROOM, "valid_time": times, "poa_global": np.nan}).assign(
+        gain_open=history.gain_open, gain_shaded=history.gain_shaded
+    )
+    folder.merge(SOLAR_GAIN, gains)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    settings = Settings(data_dir=tmp_path_factory.mktemp("models"))
+    store(archive(settings))
+    return settings
+
+
+def run(settings: Settings, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [room_models],
+        instance=instance,
+        resources=resources(settings),
+        partition_key=PARTITION,
+        selection=[room_models],
+    )
+
+
+def test_a_night_leaves_a_model_for_the_room_that_spoke_and_a_reason_for_the_others(stored, instance):
+    run(stored, instance)
+    first = archive(stored).read(ROOM_MODELS)
+    result = run(stored, instance)
+    assert result.success
+    rows = archive(stored).read(ROOM_MODELS)
+    pd.testing.assert_frame_equal(rows, first)
+    assert list(rows["room"]) == sorted(SITE.room_ids)
+    assert set(rows["trained_at"]) == {pd.Timestamp(NIGHT)}
+    mine, others = rows[rows["room"] == ROOM].iloc[0], rows[rows["room"] != ROOM]
+    assert (mine["version"], mine["taken"]) == (1, True)
+    assert mine["rmse_24h"] < mine["persistence_24h"]
+    assert (others["version"] == 0).all()
+    assert others["verdict"].str.contains("unknown: air 100%").all()
+    assert from_frame(rows, SITE)[ROOM].k_open == pytest.approx(0.6, abs=0.25)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert set(checks) == {"predicts_1_h", "predicts_6_h", "predicts_24_h"}
+    assert checks["predicts_24_h"].passed
+    assert checks["predicts_24_h"].metadata["rooms_judged"].value == 1
+    [event] = result.asset_materializations_for_node("room_models")
+    assert event.metadata["models_taken"].value == 1
+    assert f"| {ROOM} | 1 |" in event.metadata["lessons"].value
+
+
+def test_the_schedule_asks_for_the_day_that_ended():
+    tick = pd.Timestamp("2026-03-18T02:20Z").to_pydatetime()
+    request = every_night(dg.build_schedule_context(scheduled_execution_time=tick))
+    assert (request.partition_key, request.run_key) == ("2026-03-17", "2026-03-17")
