@@ -11,8 +11,10 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.connect import archive
 from esus_pipeline.control.model import RoomModel
 from esus_pipeline.control.model.training import from_frame
+from esus_pipeline.definitions import defs
 from esus_pipeline.defs.models import every_night, room_models
 from esus_pipeline.defs.resources import resources
+from esus_pipeline.defs.running import windows_under_way
 from esus_pipeline.frames import ROOM_MODELS, SOLAR_GAIN, WEATHER_FORECAST
 from esus_pipeline.readings import room_frame
 from esus_pipeline.settings import Settings
@@ -93,6 +95,14 @@ def test_a_night_leaves_a_model_for_the_room_that_spoke_and_a_reason_for_the_oth
     [event] = result.asset_materializations_for_node("room_models")
     assert event.metadata["models_taken"].value == 1
     assert f"| {ROOM} | 1 |" in event.metadata["lessons"].value
+
+
+def test_a_night_under_way_is_no_window_under_way():
+    with dg.DagsterInstance.ephemeral() as other:
+        other.create_run_for_job(
+            defs.get_job_def("nightly"), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": PARTITION}
+        )
+        assert windows_under_way(other) == []
 
 
 def test_the_schedule_asks_for_the_day_that_ended():
