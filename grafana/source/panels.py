@@ -150,6 +150,7 @@ def rows(title: str, description: str, unit: str, empty: str, *queries: Influx) 
     for query in queries:
         query.table = True
     panel = table.Panel().show_header(True).cell_height(common.TableCellHeight.SM).filterable(True).span(24).height(9)
+    panel = panel.override_by_regexp("/.*/", look(("noValue", "-")))  # else every empty cell says what `empty` says
     return _dress(panel, title, description, unit, empty, queries)
 
 

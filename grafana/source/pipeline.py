@@ -10,6 +10,7 @@ from grafana.source.panels import Influx, bars, color, lines, look, number, stat
 from grafana.source.panels import words as mapped
 
 HERE = f'FROM "pipeline" WHERE $timeFilter AND {SITE}'
+WELL = "/^(current|silent_by_nature)$/"
 SILENT = "No report of the pipeline in this time: is Dagster running, is InfluxDB reached? See docs/operating.md"
 AGE = steps((None, "green"), (60, "orange"), (120, "red"))
 PLAN_AGE = steps((None, "green"), (45, "orange"), (120, "red"))
@@ -48,7 +49,7 @@ def now() -> list[stat.Panel]:
     """The state of the pipeline in six numbers, of the last hour whatever time is chosen."""
     return [
         _now("Newest reading", "m", "newest_age_minutes", "Age of the newest reading of the building.", AGE),
-        heard(),
+        points(),
         _now("Plan", "m", "plan_age_minutes", "Age of the newest plan. A new one comes every 15 minutes.", PLAN_AGE),
         _now(
             "Waiting for delivery",
@@ -71,21 +72,23 @@ def now() -> list[stat.Panel]:
     ]
 
 
-def heard() -> stat.Panel:
-    """Share of the building's points that were heard."""
+def points() -> stat.Panel:
+    """How many points are well and how many are not."""
+    newest = f"""SELECT last("state") AS "state" FROM "point_state" WHERE $timeFilter AND {SITE} GROUP BY "point_id\""""
     return (
         number(
-            "Points heard",
-            "Share of the building's points in the newest window from which something came in time. Setpoints that "
-            "nobody changes are quiet, so this is rarely 100 percent.",
-            "percentunit",
-            SILENT,
-            Influx(f'SELECT last("points_heard") / last("points_expected") AS "heard" {HERE} {EACH}'),
+            "Points",
+            "Points of the building that are well (current, or silent by nature) and that are not (late, missing, "
+            "never heard, stuck, implausible) by the newest judgement of the last hour. Data quality names them. A "
+            "number that would be 0 is absent.",
+            "short",
+            "No point was judged in the last hour: is Dagster running, is InfluxDB reached? See docs/operating.md",
+            Influx(f"""SELECT count("state") FROM ({newest}) WHERE "state" =~ {WELL}""", alias="well"),
+            Influx(f"""SELECT count("state") FROM ({newest}) WHERE "state" !~ {WELL}""", alias="not well"),
         )
-        .thresholds(steps((None, "red"), (0.5, "orange"), (0.7, "green")))
         .time_from("1h")
-        .decimals(0)
-        .max(1)
+        .override_by_name("well", look(color("green")))
+        .override_by_name("not well", look(color("orange")))
     )
 
 
@@ -128,12 +131,18 @@ def _rows() -> timeseries.Panel:
 def _heard() -> timeseries.Panel:
     query = f"""SELECT min("points_heard") AS "Heard", max("points_expected") AS "Expected" {HERE} {EACH} fill(null)"""
     return (
-        lines("Points heard", "Points from which something came, and points of the site.", "short", SILENT,
-              Influx(query))
+        lines(
+            "Points heard",
+            "Points from which something came with a stamp in each window, and points of the site. Most points report "
+            "less often than every 15 minutes; what tells is a fall from the usual height.",
+            "short",
+            SILENT,
+            Influx(query),
+        )
         .min(0)
         .override_by_name("Heard", look(color("green"), ("custom.fillOpacity", 15)))
         .override_by_name("Expected", look(color("text")))
-    )  # fmt: skip
+    )
 
 
 def _age() -> timeseries.Panel:

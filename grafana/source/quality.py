@@ -21,7 +21,7 @@ from grafana.source.panels import (
     transform,
 )
 from grafana.source.panels import words as mapped
-from grafana.source.pipeline import AGE, SILENT, heard
+from grafana.source.pipeline import AGE, SILENT
 
 STATES = {
     "current": ("current", "green"),
@@ -59,7 +59,6 @@ def dashboard() -> Dashboard:
         [site(), room(), point()],
         [
             row("Now"),
-            heard().span(4),
             _unwell(),
             _newest(),
             _worst(),
@@ -98,7 +97,7 @@ def _unwell() -> stat.Panel:
         UNJUDGED,
         *[_now(state) for state in STATES],
     )
-    panel = panel.span(16).time_from("1h")
+    panel = panel.span(20).time_from("1h")
     for text, shade in STATES.values():
         panel = panel.override_by_name(text, look(color(shade)))
     return panel
@@ -153,6 +152,9 @@ def _worst() -> table.Panel:
         .with_transformation(transform("organize", indexByName={name: index for index, name in enumerate(COLUMNS)}))
         .override_by_name("State", look(("mappings", mapped(STATES)), ("custom.cellOptions", {"type": "color-text"})))
         .override_by_regexp("/^(Judged|Last well)$/", look(("unit", "dateTimeFromNow")))
+        .override_by_name("Last well", look(("noValue", "not in this time")))
+        .override_by_name("Newest reading", look(("noValue", "never")))
+        .override_by_name("Allowed silence", look(("noValue", "any")))
         .override_by_regexp("/^(Controller|Room|Quantity)$/", look(TEXT))
         .override_by_name("Point", look(TEXT, ("links", [look_closer])))
     )
