@@ -33,7 +33,7 @@ LEAKAGE = 0.2
 """Air changes per hour without the fan, for CO2."""
 _WARM_UP_DAYS = 4
 _WARM_UP = Command(0.5, 20.0, 25.0)
-_CHUNK, _KEPT_CHUNKS = 7 * 96, 4
+_CHUNK, _KEPT_CHUNKS = 7 * 96, 16
 """Steps that are prepared together, and how many such weeks are kept for the next controller."""
 _OFF = ("c_air", "c_mass", "h_am", "h_ao", "h_mo", "k_open", "k_shaded", "f_air", "g_person", "k_heat", "k_vent")
 
@@ -43,7 +43,7 @@ class RcPlant:
 
     def __init__(self, epw: Path | None = None, site: Site | None = None, parameter_error: float = 0.2) -> None:
         """`epw` takes the weather from a file, `parameter_error` is the share by which every parameter is off."""
-        self.site = site if site is not None else load_site("tmv23")
+        self.site = site if site is not None else _office()
         self._epw, self._error = epw, parameter_error
         self._chunks: dict[tuple[int, datetime], LinearRooms] = {}
 
@@ -185,6 +185,14 @@ class RcPlant:
             forecast=self._sky.forecast(now),
             truth=truth,
         )
+
+
+def _office() -> Site:
+    """TMV23 with mechanical cooling, whose plan is carried out and spares people the glare."""
+    site = load_site("tmv23")
+    rooms = tuple(room.model_copy(update={"cooling_power": COOLING_POWER * room.area}) for room in site.rooms)
+    control = site.control.model_copy(update={"mode": "active", "glare_above": GLARE_ABOVE})
+    return site.model_copy(update={"rooms": rooms, "control": control})
 
 
 def _true_model(site: Site, room: str, seed: int, error: float) -> RoomModel:

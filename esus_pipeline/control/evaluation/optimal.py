@@ -12,7 +12,7 @@ import pandas as pd
 
 from esus_pipeline.control.evaluation.protocol import Command, Observation
 from esus_pipeline.control.inputs import PlanInputs, shade_states
-from esus_pipeline.control.plan import make_plan
+from esus_pipeline.control.planner import Planner
 from esus_pipeline.frames import BUILDING
 from esus_pipeline.site import Site
 from esus_pipeline.solar import pane_gains, room_gains
@@ -28,14 +28,14 @@ class Optimal:
     """Plans every 15 minutes on what the plant said so far and carries out the plan's first step."""
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self._site, self._planner = site, Planner()
         self._commanded: list[pd.DataFrame] = []
         self._issue: tuple[pd.Timestamp, pd.Timestamp, pd.DataFrame] | None = None
 
     def decide(self, observation: Observation) -> Mapping[str, Command]:
         """See Controller."""
         now = observation.time
-        plan = make_plan(
+        plan = self._planner.plan(
             PlanInputs(
                 site=self._site,
                 as_of=now,
@@ -44,8 +44,10 @@ class Optimal:
                 rooms=room_rows(self._site, observation),
                 wind_age=None if np.isnan(observation.wind_speed) else timedelta(0),
                 shades=shade_states(self._told(now), now, self._site.zone),
+                people=observation.people,
+                prices=observation.prices,
             )
-        )
+        ).schedule
         first = plan[plan["valid_time"] == pd.Timestamp(now)]
         self._commanded.append(first)
         told = zip(*(first[name].to_numpy(dtype=float) for name in _TOLD), strict=True)
