@@ -1,0 +1,75 @@
+"""How the tuned rule was tuned: `python -m esus_pipeline.control.evaluation.tuning PLANT` prints every step.
+
+One number after the other, each to the value that costs least over four seasons, on seeds that no study uses. The cost
+is the one that the optimiser is told to care about, so that the two differ in what they know and not in what they want.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from esus_pipeline.control.evaluation.loop import close_loop
+from esus_pipeline.control.evaluation.protocol import Plant
+from esus_pipeline.control.evaluation.rules import Tuned, Tuning
+from esus_pipeline.control.evaluation.score import Score, score
+from esus_pipeline.control.evaluation.study import make_plant
+
+SEEDS = (101, 102)
+STARTS = tuple(datetime(2025, month, 10, tzinfo=UTC) for month in (2, 4, 7, 9))
+DAYS = 5
+COMFORT, VIEW, MOVE = 4.0, 0.04, 0.05
+"""Prices of a kelvin hour, of a shaded room hour in working hours, and of a move, in the site's currency."""
+VALUES: Mapping[str, Sequence[Any]] = {
+    "warm_when_mild": (21.0, 22.0, 23.0, 24.0),
+    "warm_when_cold": (23.0, 24.0, 25.0),
+    "sun_above": (100.0, 150.0, 200.0, 250.0),
+    "mild": (8.0, 10.0, 12.0, 14.0),
+    "dwell": tuple(timedelta(hours=hours) for hours in (1, 2, 3)),
+    "precool": tuple(timedelta(hours=hours) for hours in (0, 1, 2)),
+    "high_margin": (0.0, 0.3),
+    "rise": (0.7, 1.0, 1.5),
+    "low_margin": (0.0, 0.1, 0.3),
+}
+
+
+def tune(plant: Plant, start: Tuning, values: Mapping[str, Iterable[Any]] = VALUES) -> Tuning:
+    """The best tuning that changing one number after the other finds."""
+    best, least = start, worth(plant, start)
+    print(f"{least:8.2f}  as it was")
+    for name, candidates in values.items():
+        for value in candidates:
+            if value == getattr(best, name):
+                continue
+            tried = replace(best, **{name: value})
+            cost = worth(plant, tried)
+            print(f"{cost:8.2f}  {name} = {value}", flush=True)
+            if cost < least:
+                best, least = tried, cost
+    return best
+
+
+def worth(plant: Plant, tuning: Tuning) -> float:
+    """Mean over seeds and seasons of everything that the optimiser has a price for."""
+    return float(
+        np.mean(
+            [
+                _price(score(close_loop(plant, Tuned(plant.site, tuning), "tuned", start, DAYS, seed)), plant)
+                for start in STARTS
+                for seed in SEEDS
+            ]
+        )
+    )
+
+
+def _price(found: Score, plant: Plant) -> float:
+    room_days = DAYS * len(plant.site.rooms)
+    hours = DAYS * 8 * len(plant.site.rooms)
+    return found.cost + COMFORT * found.discomfort + VIEW * found.shaded_share * hours + MOVE * found.moves * room_days
+
+
+if __name__ == "__main__":
+    print(tune(make_plant(sys.argv[1] if len(sys.argv) > 1 else "rc"), Tuning()))
