@@ -38,6 +38,7 @@ bench: install ## Measure, print one table, write build/bench.json
 lock: .venv/.installed ## Resolve the dependencies anew
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --upgrade --extra energyplus -c requirements.lock pyproject.toml -o requirements-energyplus.lock
 
 dashboards: install ## Write Grafana's dashboards from their source
 	$(BIN)/python -m grafana.source
