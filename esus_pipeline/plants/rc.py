@@ -14,7 +14,7 @@ import pandas as pd
 
 from esus_pipeline.control.evaluation.protocol import GLARE_ABOVE, Command, Observation, RoomReading, RoomTruth
 from esus_pipeline.control.evaluation.rules import WindGuard
-from esus_pipeline.control.model.room_model import DESIGN_ROOM, SUPPLY_AIR, SUPPLY_WATER, RoomModel
+from esus_pipeline.control.model.room_model import DESIGN_ROOM, EMITTER, SUPPLY_AIR, SUPPLY_WATER, RoomModel
 from esus_pipeline.plants.bound import Conditions, LinearRooms, least_cost
 from esus_pipeline.plants.weather import PAST_S, STEP_S, Sky
 from esus_pipeline.plants.world import World, after, make_world
@@ -129,7 +129,9 @@ class RcPlant:
         self._state = free + per_watt * (heat - cold)[:, None]
         self._co2 = self._fresh_co2(rooms.world, k)
         emitted = np.array([model.k_heat for model in self._models]) * (SUPPLY_WATER - self._state[:, 0])
-        self._happened = np.clip(heat / emitted, 0, 1), k, rooms.world
+        share = np.clip(heat / emitted, 0, 1)
+        valve = EMITTER * share / (1 - share + EMITTER * share)
+        self._happened = valve, cold / rooms.cooling_power, k, rooms.world
         self._step += 1
         hours = STEP_S / HOUR / 1000
         return {
@@ -161,7 +163,7 @@ class RcPlant:
 
     def _observation(self, truth: Mapping[str, RoomTruth]) -> Observation:
         now = after(self._begin, self._step)
-        valve, k, world = self._happened
+        valve, chill, k, world = self._happened
         noise = SENSOR_NOISE * normal(self._seed, "sensor", self._step * 1000 + np.arange(len(self.site.rooms)))
         readings = {
             room: RoomReading(
@@ -172,6 +174,7 @@ class RcPlant:
                 facade_irradiance=float(world.irradiance[row, k]),
                 radiator_valve=float(valve[row]),
                 supply_water=SUPPLY_WATER,
+                cooling_valve=float(chill[row]),
                 damper=float(world.fan[k] * min(36.0 * world.people[row, k] / max(flow, 1.0), 1.0)),
                 window_open=0.0,
             )

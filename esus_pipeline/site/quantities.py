@@ -91,6 +91,7 @@ QUANTITIES: dict[str, Quantity] = {
     "blind_position": _share(timedelta(days=31)),
     "co2": Quantity(unit="ppm", low=200, high=5000, max_rate=400, sampling="interpolate"),
     "cooling_setpoint": _setpoint("degC", 10, 40),
+    "cooling_valve": _share(timedelta(days=4)),
     "damper_off_delay": _setpoint("min", 0, 240),
     "damper_position": _share(timedelta(hours=12)),
     "deadband_day": _setpoint("K", 0, 15),

@@ -36,6 +36,7 @@ def lived(truth: RoomModel, days: int = 28, *, shade_moves: bool = True, noise: 
         damper=damper,
         supply_air=np.full(steps, 18.0),
         window_open=np.zeros(steps),
+        cooling=np.zeros(steps),
     )
     setpoint = np.where(work, 21.5, np.where(day % 2 == 0, 19.0, 20.5))
     state = np.array([21.0, 21.0])

@@ -44,10 +44,10 @@ class RoomReading:
     """0..1."""
     supply_water: float = NAN
     """degC of the radiator's water."""
+    cooling_valve: float = NAN
+    """0..1 of the room's cooling_power."""
     damper: float = NAN
     """0..1, supply air as a share of the room's greatest flow."""
-    heat: float = NAN
-    """W to the room, heating positive and mechanical cooling negative, where a plant can measure it."""
     window_open: float = NAN
     """0..1."""
 

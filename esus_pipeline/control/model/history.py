@@ -54,6 +54,8 @@ class History:
     """degC of the supply air."""
     window_open: Array
     """Share of the step with an open window; 0 in a room whose windows nobody watches."""
+    cooling: Array
+    """W that mechanical cooling removes; 0 in a room without a cooling valve."""
 
     def __len__(self) -> int:
         return len(self.air)
@@ -104,6 +106,7 @@ def room_history(site: Site, room_id: str, rooms: pd.DataFrame, weather: pd.Data
         damper=_damper(room, own, people),
         supply_air=_array(_first(measured_supply, outdoor.clip(lower=SUPPLY_AIR))),
         window_open=_array(_column(own, "window_open").fillna(0.0)),
+        cooling=_cooling(room, own),
     )
 
 
@@ -194,6 +197,13 @@ def _valve(room: Room, own: pd.DataFrame) -> Array:
     if not room.heating_power:
         return np.zeros(len(own))
     return _column(own, "radiator_valve").to_numpy(float) / 100
+
+
+def _cooling(room: Room, own: pd.DataFrame) -> Array:
+    """A room whose cooling valve is not measured is taken to have none."""
+    if not room.cooling_power or "cooling_valve" not in own:
+        return np.zeros(len(own))
+    return room.cooling_power * _column(own, "cooling_valve").to_numpy(float) / 100
 
 
 def _damper(room: Room, own: pd.DataFrame, people: Array) -> Array:

@@ -34,7 +34,7 @@ def motion(model: RoomModel, history: History) -> Motion:
     radiator = model.radiator_conductance(np.where(history.water > history.air, history.valve, 0.0))
     radiator = np.where(np.isnan(history.air), model.radiator_conductance(history.valve), radiator)
     supply = model.supply_air_conductance(history.damper)
-    heat = radiator * history.water + supply * history.supply_air
+    heat = radiator * history.water + supply * history.supply_air - history.cooling
     keep, source = discretise(model, STEP_SECONDS, radiator + supply)
     inputs = np.stack([history.outdoor, heat, _sun(model, history), history.people, np.ones(len(history))], axis=-1)
     return Motion(keep, np.einsum("nij,nj->ni", source, inputs), source[:, :, 1])

@@ -164,10 +164,10 @@ class EnergyPlusPlant:
 
     def _observation(self, truth: Mapping[str, RoomTruth]) -> Observation:
         now, (world, k) = after(self._begin, self._step), self._seen
-        rooms, services = self.site.room_ids, self._services
+        rooms, services = self.site.rooms, self._services
         noise = SENSOR_NOISE * normal(self._seed, "sensor", self._step * 1000 + np.arange(len(rooms)))
         readings = {
-            room: RoomReading(
+            room.id: RoomReading(
                 air_temperature=float(self._air[row] + noise[row]),
                 co2=float(services.co2[row]),
                 presence=float(world.presence[row, k]),
@@ -175,6 +175,7 @@ class EnergyPlusPlant:
                 facade_irradiance=float(self._sun[row]),
                 radiator_valve=float(services.valve[row]),
                 supply_water=services.water,
+                cooling_valve=float(services.cooling[row] / (room.cooling_power or 1.0)),
                 damper=float(services.damper[row]),
                 window_open=float(self._people.window[row]),
             )
