@@ -36,7 +36,8 @@ def test_a_plant_as_the_documentation_shows_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     figures, page = tmp_path / "figures.json", tmp_path / "page.html"
     text = _evaluate(
-        "--plant", "shoebox:Shoebox", "--start", "2026-04-14", "--days", "1", "--controllers", "sg01,tuned,optimal",
+        "--plant", "shoebox:Shoebox", "--start", "2026-04-14T06:00", "--days", "0.4",
+        "--controllers", "sg01,tuned,optimal",
         "--json", str(figures), "--html", str(page),
     )  # fmt: skip
     sys.modules.pop("shoebox")
@@ -92,6 +93,22 @@ def test_what_cannot_be_evaluated_is_said(tmp_path):
         outcome = CliRunner().invoke(main, ["evaluate", "--start", "2026-04-14", "--days", "1", *arguments])
         assert outcome.exit_code == 1
         assert said in outcome.output
+
+
+def test_energyplus_is_an_office_that_answers_to_shade_and_heat():
+    pytest.importorskip("pyenergyplus", reason="the extra energyplus is not installed")
+    from esus_pipeline.plants.energyplus import EnergyPlusPlant
+
+    plant, ends = EnergyPlusPlant(), {}
+    noon = datetime(2026, 7, 4, 11, tzinfo=UTC)
+    for shade in (0.0, 1.0):
+        seen = plant.reset(noon - timedelta(hours=11), 1)
+        while seen.time < noon:
+            seen = plant.step(dict.fromkeys(plant.site.room_ids, Command(shade, 20.0, 40.0)), 15)
+        ends[shade] = {room: reading.air_temperature for room, reading in seen.rooms.items()}
+    plant.close()
+    assert ends[0.0]["e1"] - ends[1.0]["e1"] > 1.0
+    assert all(15 < air < 40 for end in ends.values() for air in end.values())
 
 
 @pytest.mark.parametrize("lag", [30, 90])

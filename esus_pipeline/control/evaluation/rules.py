@@ -76,8 +76,8 @@ class Tuning:
 
     mild: float = 12.0
     """degC, mean of the last 24 hours outdoors, above which the sun is unwelcome."""
-    warm_when_mild: float = 22.0
-    warm_when_cold: float = 24.0
+    warm_when_mild: float = 24.0
+    warm_when_cold: float = 25.0
     """degC in the warmest room of a group from which it is shaded."""
     sun_above: float = 150.0
     sun_below: float = 80.0

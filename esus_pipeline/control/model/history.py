@@ -160,9 +160,13 @@ def _measured_sky(site: Site, building: pd.DataFrame) -> pd.DataFrame:
 def _bridged(frame: pd.DataFrame) -> pd.DataFrame:
     """The numbers of a frame, with gaps of at most BRIDGE rows filled by straight lines."""
     numbers = frame.select_dtypes("number").astype(float)
-    missing = numbers.isna()
-    length = missing.apply(lambda gap: gap.groupby((~gap).cumsum()).transform("sum"))
-    return numbers.where(~missing | (length > BRIDGE), numbers.interpolate(limit_area="inside"))
+    missing = numbers.isna().to_numpy()
+    if not missing.any():
+        return numbers
+    row, rows = np.arange(len(numbers))[:, None], len(numbers)
+    before = np.maximum.accumulate(np.where(missing, -1, row), axis=0)
+    after = np.minimum.accumulate(np.where(missing, rows, row)[::-1], axis=0)[::-1]
+    return numbers.interpolate(limit_area="inside").mask(missing & (after - before - 1 > BRIDGE))
 
 
 def _column(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
