@@ -4,7 +4,7 @@ Belongs here: the plant's equations as arrays and the linear program over them. 
 sensors (see rc).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,19 @@ class LinearRooms:
 
     @classmethod
     def of(
-        cls, models: list[RoomModel], world: World, disturbance: Floats, supply_air: Floats, cooling: Floats
+        cls,
+        models: list[RoomModel],
+        world: World,
+        disturbance: Floats,
+        supply_air: Floats,
+        around: Floats,
+        cooling: Floats,
     ) -> "LinearRooms":
-        """The rooms of `models` in a world, with `disturbance` (R, N) W to the air and `supply_air` (N,) degC."""
-        parts = [_room(model, world, row, disturbance[row], supply_air) for row, model in enumerate(models)]
+        """The rooms of `models` in a world.
+
+        With `disturbance` (R, N) W to the air, and `supply_air` and the rooms `around` (N,) degC.
+        """
+        parts = [_room(model, world, row, disturbance[row], supply_air, around) for row, model in enumerate(models)]
         keep, opened, shaded, per_watt, rest = (np.stack(part) for part in zip(*parts, strict=True))
         return cls(models, world, keep, opened, shaded, per_watt, rest, cooling)
 
@@ -59,7 +68,7 @@ class LinearRooms:
 
 
 def _room(
-    model: RoomModel, world: World, row: int, disturbance: Floats, supply_air: Floats
+    model: RoomModel, world: World, row: int, disturbance: Floats, supply_air: Floats, around: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     fresh = model.fresh_air_conductance(world.people[row]) * world.fan
     keep, drive = discretise(model, STEP_S, fresh)
@@ -67,6 +76,8 @@ def _room(
         [world.series("temp_air"), fresh * supply_air + disturbance, world.people[row], np.ones(len(fresh))], axis=-1
     )
     rest = np.einsum("nij,nj->ni", drive[..., [0, 1, 3, 4]], known)
+    warmer = discretise(replace(model, building_temperature=model.building_temperature + 1), STEP_S, fresh)[1]
+    rest = rest + (warmer - drive)[..., 4] * (around - model.building_temperature)[:, None]
     opened = drive[..., 2] * (model.k_open * world.gain_open[row])[:, None]
     shaded = drive[..., 2] * (model.k_shaded * world.gain_shaded[row])[:, None]
     return keep, opened, shaded, drive[..., 1], rest

