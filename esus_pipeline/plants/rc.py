@@ -19,7 +19,6 @@ from esus_pipeline.plants.bound import Conditions, LinearRooms, least_cost
 from esus_pipeline.plants.weather import PAST_S, STEP_S, Sky
 from esus_pipeline.plants.world import World, after, make_world
 from esus_pipeline.simulator.noise import HOUR, Floats, normal, smooth, uniform
-from esus_pipeline.simulator.operation import corridor
 from esus_pipeline.site import Site, load_site
 
 COOLING_POWER = 40.0
@@ -112,11 +111,11 @@ class RcPlant:
         wander = [smooth(self._seed, f"rc/disturbance/{room}", time_s, 6 * HOUR) for room in self.site.room_ids]
         supply = np.maximum(world.series("temp_air"), SUPPLY_AIR)
         disturbance = DISTURBANCE * area[:, None] * np.stack(wander)
-        around = corridor(time_s, self._seed, self._slow_outdoor(start, steps))
+        around = 20.6 + 0.25 * np.maximum(self._slow_outdoor(start, steps) - 8, 0)
         return LinearRooms.of(self._models, world, disturbance, supply, around, COOLING_POWER * area)
 
     def _slow_outdoor(self, start: datetime, steps: int) -> Floats:
-        """(N,) degC outdoors, mean of the four days before each step; it needs days before the start."""
+        """(N,) degC outdoors, mean of the four days before each step, which the rooms around follow."""
         past = _WARM_UP_DAYS * 96
         outdoor = self._sky.truth(after(start, -past), past + steps)["temp_air"]
         return outdoor.rolling(past).mean().to_numpy(dtype=float)[past:]
