@@ -17,6 +17,7 @@ from esus_pipeline.defs.backlog import Backlog, Errand
 from esus_pipeline.defs.common import now
 from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags, start_of
 from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.running import UNFINISHED, windows_under_way
 from esus_pipeline.defs.sinks import SENSOR, SINK_ASSETS, influx_pipeline
@@ -45,6 +46,7 @@ PIPELINE_SINK = influx_pipeline.key.to_user_string()
 SINKS_OF = {
     clean_series.key: ["influx_clean_series"],
     weather_forecast.key: ["influx_weather_forecast"],
+    point_states.key: ["influx_point_state"],
     solar_gain.key: ["influx_solar_gain"],
     shade_setpoint_schedule.key: ["influx_schedule", PIPELINE_SINK],
     raw_bms_readings.key: [PIPELINE_SINK],

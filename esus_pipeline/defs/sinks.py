@@ -20,6 +20,7 @@ from esus_pipeline.defs.common import OWNERS, now
 from esus_pipeline.defs.health import health
 from esus_pipeline.defs.partitions import WINDOWS, days
 from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.resources import DataResource, InfluxResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, weather_forecast
@@ -125,5 +126,6 @@ SINK_ASSETS = [
     _sink("influx_weather_forecast", "The forecast in force for each time, in InfluxDB.", weather_forecast),
     _sink("influx_solar_gain", "The estimate of sun in force for each room and time, in InfluxDB.", solar_gain),
     _sink("influx_schedule", "The plan in force for each room and time, in InfluxDB.", shade_setpoint_schedule),
+    _sink("influx_point_state", "What every point is believed to be, in InfluxDB.", point_states),
     influx_pipeline,
 ]

@@ -15,6 +15,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     BUILDING,
     CLEAN_SERIES,
+    POINT_STATE,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
     STEP,
@@ -22,6 +23,7 @@ from esus_pipeline.frames import (
     Frame,
 )
 from esus_pipeline.influx.lines import Shape
+from esus_pipeline.quality import STATE_CODES
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
 from esus_pipeline.weather import MAX_AGE
@@ -84,6 +86,12 @@ def in_force(frame: Frame, what: tuple[str, ...] = (), back: timedelta | None = 
     return rows
 
 
+def _states(archive: Archive, site: Site, start: datetime, end: datetime) -> Iterator[pd.DataFrame]:
+    """What every point is believed to be, with the number that dashboards colour by."""
+    for rows in of_windows(lambda _: POINT_STATE)(archive, site, start, end):
+        yield rows.assign(state_code=rows["state"].map(STATE_CODES))
+
+
 def _midnight(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -110,6 +118,13 @@ _SCHEDULE = Shape(
         "lead_hours",
     ),
     ("rule", "reason"),
+)
+_STATE = Shape(
+    "point_state",
+    "window",
+    ("room", "quantity", "point_id", "controller"),
+    ("age_minutes", "bound_minutes", "state_code"),
+    ("state",),
 )
 PIPELINE = Shape(
     "pipeline",
@@ -143,5 +158,6 @@ SINKS: dict[str, tuple[Measurement, ...]] = {
     "influx_weather_forecast": (Measurement(lambda _: _WEATHER, in_force(WEATHER_FORECAST, back=MAX_AGE)),),
     "influx_solar_gain": (Measurement(lambda _: _SOLAR, in_force(SOLAR_GAIN, ("room",), back=MAX_AGE)),),
     "influx_schedule": (Measurement(lambda _: _SCHEDULE, in_force(SHADE_SETPOINT_SCHEDULE, ("room",))),),
+    "influx_point_state": (Measurement(lambda _: _STATE, _states),),
 }
 """What each sink asset delivers."""
