@@ -82,7 +82,7 @@ def _bucket(
     wanted = None if retention_days is None else retention_days * 86_400
     if bucket is None:
         rules = [BucketRetentionRules(type="expire", every_seconds=wanted or 0)]
-        bucket = buckets.create_bucket(bucket_name=admin.bucket, org_id=org_id, retention_rules=rules)
+        bucket = buckets.create_bucket(bucket_name=admin.bucket, org=org_id, retention_rules=rules)
         return bucket, Step("bucket", f"{admin.bucket} made; points are kept {_kept(wanted or 0)}")
     stands = bucket.retention_rules[0].every_seconds if bucket.retention_rules else 0
     if wanted is None or wanted == stands:

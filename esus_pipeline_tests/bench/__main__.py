@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from esus_pipeline_tests.bench import archive_bench, bms_bench, clean_bench, pipeline_bench
+from esus_pipeline_tests.bench import archive_bench, bms_bench, clean_bench, delivery_bench, pipeline_bench
 
 BENCHES = {
     "a1": bms_bench.request_dominated,
@@ -13,6 +13,9 @@ BENCHES = {
     "c": pipeline_bench.quarter_hour,
     "d": pipeline_bench.backfills,
     "e": archive_bench.rows,
+    "encode": delivery_bench.encoding,
+    "deliver": delivery_bench.delivering,
+    "tick_to_point": delivery_bench.tick_to_point,
 }
 COLUMNS = ("id", "ours", "other", "ratio", "unit", "peak_mb", "what")
 
