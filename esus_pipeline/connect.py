@@ -1,4 +1,4 @@
-"""From settings to the domain's objects: the archive, the building's client configuration, the forecast sources."""
+"""From settings to the domain's objects: archive, client configuration, sources of forecasts and prices."""
 
 from email.utils import parseaddr
 
@@ -9,6 +9,8 @@ from esus_pipeline.alerts.store import Store
 from esus_pipeline.alerts.words import Sender as Who
 from esus_pipeline.archive import Archive
 from esus_pipeline.bms import BmsConfig
+from esus_pipeline.prices import EnergiDataService
+from esus_pipeline.prices.energi_data_service import SPACING
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site
 from esus_pipeline.weather import HttpCache, MetNorway, OpenMeteo, Source
@@ -68,3 +70,14 @@ def _alert_senders(settings: Settings) -> tuple[Sender, ...]:
     if settings.alert_webhook_url:
         senders.append(Webhook(settings.alert_webhook_url))
     return tuple(senders)
+
+
+def price_source(settings: Settings) -> EnergiDataService:
+    """Where day-ahead electricity prices come from."""
+    http = HttpCache(
+        settings.data_dir / "cache" / "prices.sqlite",
+        contact=settings.contact,
+        setting="ESUS_PRICE_URL",
+        spacing=SPACING,
+    )
+    return EnergiDataService(http, settings.price_url)

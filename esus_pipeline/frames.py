@@ -285,6 +285,25 @@ SHADE_SETPOINT_SCHEDULE = Frame(
     time="issued_at",
 )
 
+ELECTRICITY_PRICE = Frame(
+    "electricity_price",
+    "Day-ahead prices by quarter of an hour, as they became known.",
+    pa.schema(
+        [
+            _time(
+                "issued_at", "when the price became known: at its publication, or when it arrived if that was earlier"
+            ),
+            _text("price_area", "bidding zone, such as DK1"),
+            _VALID_TIME,
+            _column("interval_minutes", pa.int32(), "min", "length of the interval that starts at valid_time", True),
+            _column("price", pa.float64(), "DKK/kWh", "without grid, taxes and trader; can be negative", True),
+            _text("source", "who said it"),
+        ]
+    ),
+    key=("price_area", "valid_time"),
+    time="valid_time",
+)
+
 OPTIMAL_PLAN = Frame(
     "optimal_plan",
     "What the optimiser wanted each hour for the 48 h ahead, before the rule layer; rows are hours.",

@@ -20,6 +20,7 @@ VARIABLES = (
     "ESUS_FORECAST_URL",
     "ESUS_FORECAST_FALLBACK_URL",
     "ESUS_HINDCAST_URL",
+    "ESUS_PRICE_URL",
     "ESUS_CONTACT",
     "ESUS_GAP_HOURS",
     "ESUS_AUTOMATION",
@@ -61,6 +62,7 @@ class Settings:
     forecast_url: str = "https://api.open-meteo.com"
     forecast_fallback_url: str = "https://api.met.no"
     hindcast_url: str = ""
+    price_url: str = "https://api.energidataservice.dk"
     contact: str = ""
     influx_url: str = ""
     """Empty: nothing is delivered."""
@@ -124,6 +126,7 @@ class Settings:
             forecast_url=text("ESUS_FORECAST_URL", cls.forecast_url),
             forecast_fallback_url=text("ESUS_FORECAST_FALLBACK_URL", cls.forecast_fallback_url),
             hindcast_url=text("ESUS_HINDCAST_URL", ""),
+            price_url=text("ESUS_PRICE_URL", cls.price_url),
             contact=text("ESUS_CONTACT", ""),
             influx_url=text("INFLUXDB_URL", ""),
             influx_org=text("INFLUXDB_ORG", ""),

@@ -10,6 +10,7 @@ from esus_pipeline.control.override import Override, overrides
 from esus_pipeline.control.plan import Plan, decide, make_plan
 from esus_pipeline.control.planner import Planner
 from esus_pipeline.control.rules import CLOSED, OPEN, RULES, Rule
+from esus_pipeline.control.trace import trace_frame
 
 __all__ = [
     "CLOSED",
@@ -28,4 +29,5 @@ __all__ = [
     "optimise",
     "overrides",
     "shade_states",
+    "trace_frame",
 ]

@@ -11,6 +11,7 @@ the optimum may only heat or cool earlier. An open window turns heating and cool
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ from esus_pipeline.control.safety import (
     wind_block,
 )
 from esus_pipeline.control.setpoints import make_setpoints
-from esus_pipeline.control.trace import Claim, Decision, trace_frame
+from esus_pipeline.control.trace import Claim, Decision, trace_rows
 from esus_pipeline.control.wish import Wish, make_wish
 from esus_pipeline.frames import SHADE_SETPOINT_SCHEDULE, STEP, TIMESTAMP
 
@@ -51,8 +52,8 @@ class Plan:
 
     schedule: pd.DataFrame
     """frames.SHADE_SETPOINT_SCHEDULE."""
-    trace: pd.DataFrame
-    """frames.DECISION_TRACE."""
+    trace: list[dict[str, Any]]
+    """Rows of frames.DECISION_TRACE, for `trace.trace_frame`."""
 
 
 def make_plan(inputs: PlanInputs, optimum: Optimum | None = None) -> pd.DataFrame:
@@ -85,7 +86,7 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     decisions = layer.decisions(wish, closed, rules)
     schedule = _frame(horizon, commands, closed, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
     age = horizon.as_of - optimum.issued_at if optimum is not None else None
-    return Plan(schedule, trace_frame(horizon, decisions, age, wish.planned, why))
+    return Plan(schedule, trace_rows(horizon, decisions, age, wish.planned, why))
 
 
 @dataclass(frozen=True)

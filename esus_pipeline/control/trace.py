@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from esus_pipeline.control.inputs import PAST, Horizon, Mask
 from esus_pipeline.control.rules import Rule
@@ -43,14 +45,17 @@ class Decision:
     """When what holds the shade now ends, where that is known."""
 
 
-def trace_frame(
+def trace_rows(
     horizon: Horizon,
     decisions: list[Decision],
     optimum_age: timedelta | None,
     planned: Mask,
     why: Mapping[str, str],
-) -> pd.DataFrame:
-    """Rows of frames.DECISION_TRACE. `planned` (R,) are rooms that follow the optimum, `why` says why others do not."""
+) -> list[dict[str, Any]]:
+    """Rows of frames.DECISION_TRACE, to be put together by `trace_frame`.
+
+    `planned` (R,) are rooms that follow the optimum, `why` says why others do not.
+    """
     rows = []
     for decision in decisions:
         name = horizon.site.room_ids[decision.room]
@@ -74,9 +79,12 @@ def trace_frame(
                 "source": "optimum" if planned[decision.room] else f"tuned rule: {why.get(name, NONE)}",
             }
         )
-    frame = pd.DataFrame(rows)
-    frame["holds_until"] = pd.to_datetime(frame["holds_until"], utc=True)
-    return DECISION_TRACE.conform(frame)
+    return rows
+
+
+def trace_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """frames.DECISION_TRACE of the rows of one or many plans."""
+    return pa.Table.from_pylist(rows, schema=DECISION_TRACE.schema).to_pandas()
 
 
 def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None) -> dict[str, dict[str, float | None]]:

@@ -3,11 +3,20 @@
 import dagster as dg
 
 from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.prices import electricity_price
 from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.weather import solar_gain, weather_forecast
 
-ASSETS = [raw_bms_readings, clean_series, point_states, weather_forecast, solar_gain, shade_setpoint_schedule]
+ASSETS = [
+    raw_bms_readings,
+    clean_series,
+    point_states,
+    weather_forecast,
+    solar_gain,
+    electricity_price,
+    shade_setpoint_schedule,
+]
 
 REPAIR_TAG = "esus/repair"
 """Tag of runs that heal the past; the instance lets one of them run at a time, so that the live poll never waits."""

@@ -13,13 +13,15 @@ import pandas as pd
 from dagster import TimeWindow
 
 from esus_pipeline.archive import Archive, files
-from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides, shade_states
+from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides, shade_states, trace_frame
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.partitions import days, window_ends
+from esus_pipeline.defs.prices import electricity_price, stored_prices
 from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, stored_forecasts, stored_gains, weather_forecast
 from esus_pipeline.frames import CLEAN_SERIES, DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.prices import known_prices
 from esus_pipeline.readings import room_frame
 from esus_pipeline.report import plan_page, plan_plot
 from esus_pipeline.site import Site
@@ -49,6 +51,7 @@ class _Known:
     gains: Estimates
     rooms: pd.DataFrame
     wind_stamps: pd.Series
+    prices: pd.DataFrame
 
     def inputs(self, as_of: datetime, commanded: pd.DataFrame) -> PlanInputs:
         """What a plan issued at `as_of` may use, after the commands of the plans before it."""
@@ -62,12 +65,18 @@ class _Known:
             gains=self.gains.known_at(as_of),
             rooms=self.rooms[self.rooms["timestamp"] == as_of - STEP],
             wind_age=as_of - stamps.max() if len(stamps) else None,
+            prices=known_prices(self.site, self.prices, as_of),
             shades=shade_states(commanded, as_of, self.site.zone),
             overrides=overrides(self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of),
         )
 
 
-@window_asset(SHADE_SETPOINT_SCHEDULE, "control", {"parquet"}, deps=[clean_series, weather_forecast, solar_gain])
+@window_asset(
+    SHADE_SETPOINT_SCHEDULE,
+    "control",
+    {"parquet"},
+    deps=[clean_series, weather_forecast, solar_gain, electricity_price],
+)
 def shade_setpoint_schedule(
     context: dg.AssetExecutionContext, site: SiteResource, data: DataResource
 ) -> dg.MaterializeResult:
@@ -96,7 +105,7 @@ def shade_setpoint_schedule(
         metadata={
             "rows": rows,
             "rooms": len(building.rooms),
-            "why_now": dg.MetadataValue.md(_reasons(newest, plan.trace)),
+            "why_now": dg.MetadataValue.md(_reasons(newest, trace_frame(plan.trace))),
             "optima": optima,
             "solver_seconds": solving,
             "rules": newest["rule"].value_counts().to_dict(),
@@ -132,7 +141,7 @@ def _store(site: Site, archive: Archive, day: TimeWindow, made: list[_Made]) -> 
     optima = [step.optimum.to_frame(site.room_ids) for step in made if step.optimum is not None]
     tables = {
         OPTIMAL_PLAN: pd.concat([OPTIMAL_PLAN.empty(), *optima], ignore_index=True) if optima else OPTIMAL_PLAN.empty(),
-        DECISION_TRACE: pd.concat([step.plan.trace for step in made], ignore_index=True),
+        DECISION_TRACE: trace_frame([row for step in made for row in step.plan.trace]),
         SHADE_SETPOINT_SCHEDULE: pd.concat([step.plan.schedule for step in made], ignore_index=True),
     }
     for frame, rows in tables.items():
@@ -168,6 +177,7 @@ def _known(site: Site, archive: Archive, day: TimeWindow) -> _Known:
         gains=Estimates(stored_gains(archive, ends)),
         rooms=archive.read(room_frame(site), day.start - OVERRIDE_LOOK_BACK, day.end),
         wind_stamps=wind["timestamp"],
+        prices=stored_prices(archive, ends),
     )
 
 

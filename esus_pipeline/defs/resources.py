@@ -15,6 +15,7 @@ from esus_pipeline import connect
 from esus_pipeline.archive import Archive
 from esus_pipeline.bms import BmsClient
 from esus_pipeline.influx import InfluxConfig, Sender
+from esus_pipeline.prices import EnergiDataService
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site, load_site
 from esus_pipeline.weather import Source
@@ -105,6 +106,18 @@ class InfluxResource(dg.ConfigurableResource):
         return Sender(InfluxConfig(url=self.url, org=self.org, bucket=self.bucket, token=self.token))
 
 
+class PriceResource(dg.ConfigurableResource):
+    """The source of electricity prices."""
+
+    url: str
+    contact: str
+    data_dir: str
+
+    def source(self) -> EnergiDataService:
+        """Its client."""
+        return connect.price_source(Settings(data_dir=Path(self.data_dir), price_url=self.url, contact=self.contact))
+
+
 def resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
     """Resources of one process's settings, by the names that the assets ask for."""
     return {
@@ -116,6 +129,7 @@ def resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
             password=dg.EnvVar("ESUS_BMS_PASSWORD"),
             connections=settings.bms_connections,
         ),
+        "price": PriceResource(url=settings.price_url, contact=settings.contact, data_dir=str(settings.data_dir)),
         "forecast": ForecastResource(
             url=settings.forecast_url,
             fallback_url=settings.forecast_fallback_url,

@@ -5,7 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from esus_pipeline.demo.dagster_api import DagsterApi, DagsterApiError
 from esus_pipeline.frames import STEP
 
-ASSETS = ["raw_bms_readings", "clean_series", "weather_forecast", "solar_gain", "shade_setpoint_schedule"]
+ASSETS = [
+    "raw_bms_readings",
+    "clean_series",
+    "weather_forecast",
+    "solar_gain",
+    "electricity_price",
+    "shade_setpoint_schedule",
+]
 KEY_FORMAT = "%Y-%m-%d-%H:%M"
 LONGEST = timedelta(days=7)
 """What is loaded at most when a demo is started again after a long time."""

@@ -126,6 +126,7 @@ def _environment(home: Path, ports: Ports) -> dict[str, str]:
         "ESUS_FORECAST_URL": simulator,
         "ESUS_FORECAST_FALLBACK_URL": simulator,
         "ESUS_HINDCAST_URL": "",
+        "ESUS_PRICE_URL": simulator,
         "ESUS_CONTACT": "demo@localhost",
         "ESUS_DATA_START": _first_day(home).isoformat(),
         "ESUS_GAP_HOURS": "24",

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from esus_pipeline.simulator import metno, openmeteo, wire
+from esus_pipeline.simulator import energidata, metno, openmeteo, wire
 from esus_pipeline.simulator.config import SimulatorConfig
 from esus_pipeline.simulator.faults import FAULTS, Context, Faults, UnknownFaultError
 from esus_pipeline.simulator.replay import Replay
@@ -43,6 +43,7 @@ def create_app(config: SimulatorConfig) -> Starlette:
             Route("/api/v1/trenddata", bms.trenddata),
             Route("/api/v1/metadata", bms.metadata),
             Route("/v1/forecast", forecast.open_meteo),
+            Route("/dataset/DayAheadPrices", forecast.day_ahead_prices),
             Route("/weatherapi/locationforecast/2.0/complete", forecast.met_norway),
             *_fault_routes(faults),
         ]
@@ -97,7 +98,7 @@ class _Bms:
 
 
 class _Forecasts:
-    """Both forecast APIs, for any place."""
+    """Both forecast APIs, for any place, and the price API."""
 
     def __init__(self, config: SimulatorConfig, site: Site, faults: Faults) -> None:
         self.config, self.site, self.faults = config, site, faults
@@ -136,6 +137,16 @@ class _Forecasts:
         if response.status_code == 200:
             response.headers.update(headers)
         return response
+
+    async def day_ahead_prices(self, request: Request) -> Response:
+        if self._too_often():
+            return JSONResponse({"statusCode": 429, "message": "Too many requests"}, 429)
+        now = self.config.now()
+        try:
+            query = energidata.parse(request.query_params, now)
+        except energidata.QueryError as error:
+            return JSONResponse({"statusCode": 400, "message": str(error)}, 400)
+        return JSONResponse(await run_in_threadpool(energidata.answer, query, self.config.seed, now))
 
     def _faulty(self) -> bool:
         return any(FAULTS[name].api == "forecast" for name in self.faults.active())

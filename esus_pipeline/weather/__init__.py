@@ -3,6 +3,7 @@
 `obtain` fetches, judges and cuts forecasts into issues; `known_at` picks the issue that a plan may use.
 """
 
+from esus_pipeline.weather import wire
 from esus_pipeline.weather.http import HttpCache
 from esus_pipeline.weather.known import HINDCAST_SPAN, LOOK_BACK, MAX_AGE, Issues, is_current, known_at, steering_age
 from esus_pipeline.weather.met_norway import MetNorway
@@ -28,4 +29,5 @@ __all__ = [
     "known_at",
     "obtain",
     "steering_age",
+    "wire",
 ]

@@ -57,13 +57,24 @@ class HttpCache:
     """GET with a cache in one SQLite file. Processes that share the file share answers and never ask twice at once."""
 
     def __init__(
-        self, file: Path, contact: str = "", deadline_seconds: float = 20.0, max_bytes: int = 8_000_000
+        self,
+        file: Path,
+        contact: str = "",
+        deadline_seconds: float = 20.0,
+        max_bytes: int = 8_000_000,
+        setting: str = "ESUS_FORECAST_URL",
+        spacing: timedelta = timedelta(),
     ) -> None:
-        """`contact` (an address or URL) goes into the User-Agent; limits hold for the whole request."""
+        """`contact` (an address or URL) goes into the User-Agent; limits hold for the whole request.
+
+        `setting` is the variable that messages name; `spacing` is the least time between two requests to one server.
+        """
         self.requests = 0
         self._file = file
         self._deadline = deadline_seconds
         self._max_bytes = max_bytes
+        self._setting = setting
+        self._spacing = spacing
         self._agent = f"esus-pipeline/{version('esus-pipeline')}" + (f" ({contact})" if contact else "")
 
     def get(self, url: str, params: dict[str, str], min_age: timedelta, now: datetime) -> Answer:
@@ -71,7 +82,7 @@ class HttpCache:
 
         An answer is fresh for `min_age`, longer where the server's headers say so.
         """
-        target = _target(url, params)
+        target = _target(url, params, self._setting)
         key = hashlib.sha256(str(target).encode()).hexdigest()
         with self._exclusive() as db:
             stored = db.execute(
@@ -80,6 +91,8 @@ class HttpCache:
             if stored and stored[1] <= now.timestamp() < stored[2]:
                 return _answer(stored, now)
             _refuse_while_paused(db, target.host, now)
+            if self._spacing:
+                _note_pause(db, target.host, now + self._spacing, f"at most one request in {self._spacing}")
             response = self._ask(target, stored[3] if stored else None)
             fresh_until = (now + max(min_age, _stated_freshness(response.headers))).timestamp()
             if response.status == 304 and stored:
@@ -88,7 +101,7 @@ class HttpCache:
             if response.status == 429:
                 _pause(db, target.host, response, now)
             if response.status not in (200, 203):
-                raise ForecastError(_explain(target.host, response))
+                raise ForecastError(_explain(target.host, response, self._setting))
             last_modified = response.headers.get("Last-Modified")
             row = (key, now.timestamp(), fresh_until, last_modified, response.body)
             db.execute("DELETE FROM answers WHERE fresh_until < ?", ((now - KEEP).timestamp(),))
@@ -153,13 +166,13 @@ def _remove_if_damaged(file: Path) -> None:
         file.unlink()
 
 
-def _target(url: str, params: dict[str, str]) -> httpx.URL:
+def _target(url: str, params: dict[str, str], setting: str) -> httpx.URL:
     try:
         target = httpx.URL(url, params=params)
     except httpx.InvalidURL as error:
-        raise ForecastError(f"forecast address: {error}; set ESUS_FORECAST_URL to an http(s) address") from None
+        raise ForecastError(f"address: {error}; set {setting} to an http(s) address") from None
     if target.userinfo or target.scheme not in ("http", "https") or not target.host:
-        raise ForecastError("forecast address: set ESUS_FORECAST_URL to an http(s) address without credentials")
+        raise ForecastError(f"address: set {setting} to an http(s) address without credentials")
     return target
 
 
@@ -195,6 +208,10 @@ def _pause(db: sqlite3.Connection, host: str, response: _Response, now: datetime
     if retry_after.isdigit():
         waits.append(timedelta(seconds=min(int(retry_after), 86_400)))
     until = now + max(waits, default=DEFAULT_PAUSE)
+    _note_pause(db, host, until, reason)
+
+
+def _note_pause(db: sqlite3.Connection, host: str, until: datetime, reason: str) -> None:
     db.execute("REPLACE INTO pauses VALUES (?, ?, ?)", (host, until.timestamp(), reason))
 
 
@@ -207,14 +224,14 @@ def _reason(response: _Response) -> str:
     return " ".join(text.split())[:200]
 
 
-def _explain(host: str, response: _Response) -> str:
+def _explain(host: str, response: _Response, setting: str) -> str:
     advice = {
-        400: "check the place in the site file and ESUS_FORECAST_URL",
-        401: "check ESUS_FORECAST_URL",
+        400: f"check the place in the site file and {setting}",
+        401: f"check {setting}",
         403: "it may want a contact: set ESUS_CONTACT",
-        404: "check ESUS_FORECAST_URL",
+        404: f"check {setting}",
         429: "asked too often; it is left alone for a while",
     }.get(response.status, "it is asked again at the next window")
     if 300 <= response.status < 400:
-        advice = "redirects are not followed: set ESUS_FORECAST_URL to the final address"
+        advice = f"redirects are not followed: set {setting} to the final address"
     return f"{host}: HTTP {response.status} {_reason(response)}".rstrip() + f"; {advice}"

@@ -119,6 +119,7 @@ class _Bench:
             "ESUS_BMS_PASSWORD": PASSWORD,
             "ESUS_FORECAST_URL": url,
             "ESUS_FORECAST_FALLBACK_URL": url,
+            "ESUS_PRICE_URL": url,
             "ESUS_CONTACT": "bench@localhost",
             "ESUS_DATA_DIR": str(self._home / "data"),
             "PYTHONWARNINGS": "ignore",

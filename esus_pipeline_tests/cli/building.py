@@ -24,6 +24,7 @@ class Building:
             "ESUS_BMS_PASSWORD": self.password,
             "ESUS_FORECAST_URL": self.url,
             "ESUS_FORECAST_FALLBACK_URL": self.url,
+            "ESUS_PRICE_URL": self.url,
             "ESUS_HINDCAST_URL": self.url,
             "ESUS_CONTACT": "operator@example.org",
         }

@@ -32,7 +32,10 @@ REPORTED = {
         "rows", "source", "kind", "issued_at", "age_seconds", "current", "rejected", "requests", "duration_seconds",
     },
     "solar_gain": {"rows", "windows_corrected_by_sensors", "duration_seconds"},
-    "shade_setpoint_schedule": {"rows", "rooms", "rules", "plan", "plan_page", "duration_seconds"},
+    "electricity_price": {"rows", "price_area", "known_until", "rejected", "requests", "duration_seconds"},
+    "shade_setpoint_schedule": {
+        "rows", "rooms", "rules", "why_now", "optima", "solver_seconds", "plan", "plan_page", "duration_seconds",
+    },
 }  # fmt: skip
 
 
@@ -45,7 +48,13 @@ def simulator() -> Iterator[str]:
 
 def given(folder: Path, url: str) -> dict[str, dg.ConfigurableResource]:
     return resources(
-        Settings(data_dir=folder / "data", forecast_url=url, forecast_fallback_url=url, contact="test@localhost")
+        Settings(
+            data_dir=folder / "data",
+            forecast_url=url,
+            forecast_fallback_url=url,
+            price_url=url,
+            contact="test@localhost",
+        )
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from esus_pipeline.definitions import build_definitions, defs
 from esus_pipeline.frames import (
     CLEAN_SERIES,
+    ELECTRICITY_PRICE,
     POINT_STATE,
     RAW_BMS_READINGS,
     SHADE_SETPOINT_SCHEDULE,
@@ -20,7 +21,15 @@ from esus_pipeline.settings import Settings
 
 FRAMES = {
     frame.name: frame
-    for frame in (RAW_BMS_READINGS, CLEAN_SERIES, POINT_STATE, WEATHER_FORECAST, SOLAR_GAIN, SHADE_SETPOINT_SCHEDULE)
+    for frame in (
+        RAW_BMS_READINGS,
+        CLEAN_SERIES,
+        POINT_STATE,
+        WEATHER_FORECAST,
+        SOLAR_GAIN,
+        ELECTRICITY_PRICE,
+        SHADE_SETPOINT_SCHEDULE,
+    )
 }
 ASSETS = {
     "raw_bms_readings": ("readings", {"python", "parquet"}, set()),
@@ -28,10 +37,11 @@ ASSETS = {
     "point_states": ("quality", {"python", "parquet", "pandas"}, {"clean_series"}),
     "weather_forecast": ("weather", {"python", "parquet"}, set()),
     "solar_gain": ("weather", {"python", "parquet"}, {"weather_forecast", "clean_series"}),
+    "electricity_price": ("prices", {"python", "parquet"}, set()),
     "shade_setpoint_schedule": (
         "control",
         {"python", "parquet"},
-        {"clean_series", "weather_forecast", "solar_gain"},
+        {"clean_series", "weather_forecast", "solar_gain", "electricity_price"},
     ),
 }
 GRAPH = defs.resolve_asset_graph()

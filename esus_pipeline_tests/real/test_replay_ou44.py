@@ -86,6 +86,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         ESUS_BMS_PASSWORD=secrets.token_urlsafe(16),
         ESUS_FORECAST_URL=url,
         ESUS_FORECAST_FALLBACK_URL=url,
+        ESUS_PRICE_URL=url,
         ESUS_HINDCAST_URL=url,
         DAGSTER_HOME=str(home),
         DAGSTER_EVENT_BATCH_SIZE="1000",

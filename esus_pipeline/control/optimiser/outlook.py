@@ -30,6 +30,10 @@ FADE = 8.0
 """Hours in which an unexplained disturbance fades to 1/e."""
 PRICE_VALID = pd.Timedelta(minutes=45)
 """A price holds for the quarters of its hour, or until the next one."""
+UNPUBLISHED = (0, 1, 2)
+"""An hour without a price costs what it cost so many days before, and else the site's tariff."""
+DEAREST = 100.0
+"""Per kWh, either way; more is no price."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +139,16 @@ class _Whole:
 
     def _prices(self, hours: int) -> Prices:
         control, tariffs = self.horizon.site.control, self.horizon.site.tariffs
-        electricity = np.full(hours * QUARTERS, tariffs.electricity)
+        electricity = np.full(hours * QUARTERS, np.nan)
         known = self.inputs.prices
-        if known is not None and len(known):
-            times = pd.date_range(self.horizon.as_of, periods=hours * QUARTERS, freq=STEP)
-            told = known.reindex(times, method="ffill", tolerance=PRICE_VALID)
-            values = told.to_numpy(dtype=float)
-            electricity = np.where(np.isfinite(values) & (np.abs(values) < 100), values, electricity)
+        times = pd.date_range(self.horizon.as_of, periods=hours * QUARTERS, freq=STEP)
+        for days in UNPUBLISHED:
+            if known is None or not len(known):
+                break
+            told = known.reindex(times - timedelta(days=days), method="ffill", tolerance=PRICE_VALID).to_numpy(float)
+            usable = np.isnan(electricity) & (np.abs(told) < DEAREST)
+            electricity[usable] = told[usable]
+        electricity = np.where(np.isnan(electricity), tariffs.electricity, electricity)
         return Prices(
             heat=np.full(hours, tariffs.heat),
             cooling=hourly(electricity) / tariffs.cooling_cop,

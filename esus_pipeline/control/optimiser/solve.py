@@ -47,12 +47,13 @@ def lower_bound(problem: GroupProblem) -> float:
 
 
 def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-def]  # scipy's result has no type
+    """Without presolve: the program is small and tight, and HiGHS then prints nothing beside its answer."""
     return milp(
         program.cost,
         integrality=program.integrality,
         constraints=LinearConstraint(program.matrix, program.row_low, program.row_high),
         bounds=Bounds(program.low, program.high),
-        options={"time_limit": problem.time_limit, "mip_rel_gap": problem.gap},
+        options={"time_limit": problem.time_limit, "mip_rel_gap": problem.gap, "presolve": False},
     )
 
 
