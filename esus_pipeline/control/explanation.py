@@ -169,7 +169,7 @@ def _hold(stretch: Stretch) -> str:
 def _wind(stretch: Stretch) -> str:
     horizon, wind = stretch.horizon, stretch.horizon.site.wind
     hold = -(-wind.hold_minutes * 60 // int(STEP.total_seconds()))
-    window = horizon.gust[max(0, PAST + stretch.first - hold) : PAST + stretch.last + 1]
+    window = horizon.wind[max(0, PAST + stretch.first - hold) : PAST + stretch.last + 1]
     until = f" until {stretch.clock(stretch.last)}" if stretch.last < STEPS else ""
     strongest = float(np.fmax.reduce(window))
     now = f"{stretch.lead} because of wind{until}"

@@ -28,8 +28,6 @@ PAST = 24
 """Steps before the plan that are looked at to know how a hysteresis stands when the plan begins (6 hours)."""
 
 IRRADIANCE_RANGE = (-20.0, 2000.0)
-GUST_FACTOR = 1.6
-"""Gust to mean wind speed, where a source forecasts no gusts; on the high side of open country's 1.4 to 1.6."""
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -107,8 +105,8 @@ class Horizon:
     """None: there is no forecast."""
     outdoor: Array
     """(N,) degC, mean of each step."""
-    gust: Array
-    """(PAST + N,) m/s, forecast; the measured wind at as_of where it is fresh and higher."""
+    wind: Array
+    """(PAST + N,) m/s as the building's sensor reads it: forecast, and at as_of the reading where fresh and higher."""
     irradiance: Array
     """(R, PAST + N) W/m2 on the facade."""
     gain_open: Array
@@ -148,16 +146,16 @@ def read_horizon(inputs: PlanInputs, steps: int = STEPS) -> Horizon:
     as_of = inputs.as_of.astimezone(UTC)
     forecast = _weather(inputs, as_of, PAST + steps)
     measured = read_measured(inputs.site, inputs.rooms, inputs.wind_age)
-    gust = np.where(np.isnan(forecast["wind_gust"]), forecast["wind_speed"] * GUST_FACTOR, forecast["wind_gust"])
-    known = ~np.isnan(gust[PAST:])
-    gust[PAST] = np.fmax(gust[PAST], measured.wind)
+    wind = np.fmax(forecast["wind_speed"], forecast["wind_gust"] / inputs.site.wind.gust_factor)
+    known = ~np.isnan(wind[PAST:])
+    wind[PAST] = np.fmax(wind[PAST], measured.wind)
     sun = _sun(inputs, as_of, PAST + steps)
     return Horizon(
         site=inputs.site,
         as_of=as_of,
         forecast_age=_forecast_age(inputs, as_of),
         outdoor=forecast["temp_air"][PAST:],
-        gust=gust,
+        wind=wind,
         irradiance=sun["poa_global"],
         gain_open=sun["gain_open"][:, PAST:],
         gain_shaded=sun["gain_shaded"][:, PAST:],

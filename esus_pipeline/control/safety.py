@@ -30,7 +30,7 @@ MOVES_PER_DAY = 4
 def wind_block(horizon: Horizon) -> Mask:
     """(N,) whether the shades must be up: from before the limit is passed until the hold time after the release."""
     wind = horizon.site.wind
-    over = hysteresis(horizon.gust, wind.retract_above, wind.release_below)
+    over = hysteresis(horizon.wind, wind.retract_above, wind.release_below)
     hold = -(-timedelta(minutes=wind.hold_minutes) // STEP)
     blocked = over.copy()
     blocked[:-WIND_LEAD] |= over[WIND_LEAD:]

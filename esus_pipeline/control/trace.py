@@ -94,7 +94,7 @@ def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None)
     return {
         "air_temperature_degC": _known(measured.temperature[room], quarter),
         "wind_speed_m_s": _known(measured.wind, measured.wind_age / MINUTE if measured.wind_age else None),
-        "gust_forecast_m_s": _known(horizon.gust[PAST], _age(horizon)),
+        "wind_forecast_m_s": _known(horizon.wind[PAST], _age(horizon)),
         "facade_irradiance_W_m2": _known(horizon.irradiance[room, PAST], _age(horizon)),
         "outdoor_forecast_degC": _known(horizon.outdoor[0], _age(horizon)),
         "presence_share": _known(measured.present[room], quarter),

@@ -266,12 +266,14 @@ class Control(Fact):
 
 
 class Wind(Fact):
-    """Wind limits of the shades, m/s at the building's own sensor or of the forecast gust."""
+    """Wind limits of the shades, m/s as the building's own sensor reads it."""
 
     retract_above: Positive
     release_below: Positive
     hold_minutes: Annotated[int, Field(ge=0, le=240)] = 30
     quantity: str = "wind_speed"
+    gust_factor: Annotated[float, Field(ge=1, le=3)] = 1.6
+    """Forecast gust over what the sensor reads: 1 for a sensor that reports gusts, about 1.6 for one of means."""
 
     @model_validator(mode="after")
     def _hysteresis(self) -> "Wind":

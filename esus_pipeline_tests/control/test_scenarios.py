@@ -82,7 +82,7 @@ def test_the_shades_are_open_at_night():
 
 def test_a_lowered_shade_keeps_the_room_cooler_than_an_open_one():
     inputs = cases.inputs(TMV23, at("2026-06-16T04:00"), mean=17)
-    windy = replace(inputs, forecast=inputs.forecast.assign(wind_gust=15.0))
+    windy = replace(inputs, forecast=inputs.forecast.assign(wind_gust=24.0))
     shaded, unshaded = make_plan(inputs), make_plan(windy)
     assert (shaded["predicted_temperature"] <= unshaded["predicted_temperature"] + 1e-9).all()
     assert room(unshaded, SOUTH)["predicted_temperature"].max() > 30
@@ -92,7 +92,7 @@ def test_a_lowered_shade_keeps_the_room_cooler_than_an_open_one():
 def with_gust(inputs: PlanInputs, start: str, end: str, gust: float) -> PlanInputs:
     forecast = inputs.forecast.copy()
     during = (forecast["valid_time"] >= at(start)) & (forecast["valid_time"] < at(end))
-    forecast.loc[during, "wind_gust"] = gust
+    forecast.loc[during, "wind_gust"] = gust * TMV23.wind.gust_factor
     return replace(inputs, forecast=forecast)
 
 
@@ -155,12 +155,16 @@ def test_a_fresh_measured_wind_raises_and_a_stale_one_neither_raises_nor_lets_a_
         assert room(make_plan(replace(stale, shades=closed)), SOUTH)["shade_position"].iloc[0] == 1
 
 
-def test_without_forecast_gusts_the_mean_wind_counts_with_a_gust_factor():
+def test_without_forecast_gusts_the_mean_wind_counts_and_with_them_the_gust_over_its_factor():
     inputs = cases.inputs(TMV23, at("2026-06-16T09:00"), mean=17)
-    slow = inputs.forecast.assign(wind_gust=np.nan, wind_speed=6.0)
-    fast = inputs.forecast.assign(wind_gust=np.nan, wind_speed=6.4)
+    slow = inputs.forecast.assign(wind_gust=np.nan, wind_speed=9.9)
+    fast = inputs.forecast.assign(wind_gust=np.nan, wind_speed=10.1)
     assert not make_plan(replace(inputs, forecast=slow))["rule"].eq(Rule.WIND).any()
     assert make_plan(replace(inputs, forecast=fast))["rule"].eq(Rule.WIND).all()
+    gusts = TMV23.model_copy(update={"wind": TMV23.wind.model_copy(update={"gust_factor": 1.0})})
+    breezy = replace(inputs, forecast=inputs.forecast.assign(wind_gust=10.5))
+    assert not make_plan(breezy)["rule"].eq(Rule.WIND).any()
+    assert make_plan(replace(breezy, site=gusts))["rule"].eq(Rule.WIND).all()
 
 
 def no_wind(inputs: PlanInputs) -> PlanInputs:
