@@ -58,7 +58,7 @@ class _LazyGroup(click.Group):
     """Loads the commands of packages of their own only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "influx", "simulate"])
+        return sorted([*super().list_commands(ctx), "commission", "influx", "models", "simulate"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "simulate":
@@ -69,6 +69,10 @@ class _LazyGroup(click.Group):
             from esus_pipeline.influx.command import influx
 
             return influx
+        if cmd_name in ("commission", "models"):
+            from esus_pipeline import model_command
+
+            return model_command.commission if cmd_name == "commission" else model_command.models
         return super().get_command(ctx, cmd_name)
 
 

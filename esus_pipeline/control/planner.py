@@ -1,6 +1,7 @@
 """A plan every 15 minutes from an optimum every hour: what a caller that plans again and again holds on to."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 from esus_pipeline.control.inputs import PlanInputs
 from esus_pipeline.control.optimiser import Optimum, current, optimise
@@ -17,9 +18,13 @@ class Planner:
         """Whether the last plan made a new optimum."""
         self._pool = pool
 
+    def due(self, as_of: datetime) -> bool:
+        """Whether a plan of that instant will make a new optimum."""
+        return not current(self.optimum, as_of)
+
     def plan(self, inputs: PlanInputs) -> Plan:
         """The plan of `inputs.as_of`, with a new optimum where the last one has served its hour or is a failed one."""
-        self.renewed = not current(self.optimum, inputs.as_of)
+        self.renewed = self.due(inputs.as_of)
         if self.renewed:
             self.optimum = optimise(inputs, self._pool)
         return decide(inputs, self.optimum)

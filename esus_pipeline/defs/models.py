@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 import dagster as dg
-import pandas as pd
 
 from esus_pipeline.archive import Archive
+from esus_pipeline.control.model.now import models_in_force
 from esus_pipeline.control.model.past import read_past
 from esus_pipeline.control.model.score import HOURS
-from esus_pipeline.control.model.training import Lesson, from_frame, lesson, to_frame
+from esus_pipeline.control.model.training import Lesson, lesson, to_frame
 from esus_pipeline.defs.common import OWNERS, column_schema, now
 from esus_pipeline.defs.partitions import WINDOWS, days
 from esus_pipeline.defs.readings import clean_series
@@ -20,8 +20,6 @@ from esus_pipeline.site import Site
 
 TAUGHT = timedelta(days=42)
 """Readings that a model is learned from and judged on."""
-FORMER = timedelta(days=400)
-"""How far back the model in force is looked for."""
 BEATS = {1: 1.25, 6: 1.0, 24: 1.0}
 """Hours ahead -> share of persistence's error that a model may have. An hour ahead, no change is hard to beat."""
 
@@ -71,7 +69,7 @@ def room_models(context: dg.AssetExecutionContext, site: SiteResource, data: Dat
 
 def _night(site: Site, archive: Archive, end: datetime) -> dict[str, Lesson]:
     past = read_past(archive, site, end - TAUGHT, end)
-    former = from_frame(archive.read(ROOM_MODELS, end - FORMER, end), site)
+    former = models_in_force(archive, site, end - timedelta(microseconds=1))
     return {room: lesson(past.prior(room), former.get(room), past.history(room)) for room in site.room_ids}
 
 
@@ -123,8 +121,3 @@ def every_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """The day that ended, a little after the last readings that came in time."""
     day = (context.scheduled_execution_time - timedelta(days=1)).strftime("%Y-%m-%d")
     return dg.RunRequest(run_key=day, partition_key=day, tags=NIGHTLY_TAGS)
-
-
-def stored_models(archive: Archive, end: datetime) -> pd.DataFrame:
-    """Rows of frames.ROOM_MODELS that plans up to `end` may use."""
-    return archive.read(ROOM_MODELS, end - FORMER, end + timedelta(microseconds=1))

@@ -14,6 +14,8 @@ from dagster import TimeWindow
 
 from esus_pipeline.archive import Archive, files
 from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides, shade_states, trace_frame
+from esus_pipeline.control.inputs import RoomState
+from esus_pipeline.control.model.now import Now, RoomsNow
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.partitions import days, window_ends
 from esus_pipeline.defs.prices import electricity_price, stored_prices
@@ -53,8 +55,12 @@ class _Known:
     wind_stamps: pd.Series
     prices: pd.DataFrame
 
-    def inputs(self, as_of: datetime, commanded: pd.DataFrame) -> PlanInputs:
-        """What a plan issued at `as_of` may use, after the commands of the plans before it."""
+    def inputs(self, as_of: datetime, commanded: pd.DataFrame, now: Now | None = None) -> PlanInputs:
+        """What a plan issued at `as_of` may use, after the commands of the plans before it.
+
+        `now` is what is known of the rooms, for a plan that makes a new optimum.
+        """
+        now = now or Now()
         stamps = self.wind_stamps[self.wind_stamps < as_of]
         forecast = self.issues.known_at(as_of)
         return PlanInputs(
@@ -68,6 +74,12 @@ class _Known:
             prices=known_prices(self.site, self.prices, as_of),
             shades=shade_states(commanded, as_of, self.site.zone),
             overrides=overrides(self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of),
+            models=now.models,
+            states={
+                room: RoomState(float(state.x[0]), float(state.x[1]), float(state.disturbance))
+                for room, state in now.states.items()
+            },
+            people=now.people,
         )
 
 
@@ -125,10 +137,11 @@ class _Made:
 
 
 def _plans(site: Site, archive: Archive, day: TimeWindow, planner: Planner) -> Iterator[_Made]:
-    known = _known(site, archive, day)
+    known, rooms = _known(site, archive, day), RoomsNow(site, archive, day.start)
     commanded = _commands_before(archive, day.start + STEP)
     for as_of in window_ends(day):
-        plan = planner.plan(known.inputs(as_of, commanded))
+        now = rooms.at(as_of) if planner.due(as_of) else None
+        plan = planner.plan(known.inputs(as_of, commanded, now))
         schedule = plan.schedule
         in_force = schedule.loc[schedule["valid_time"] == as_of, _COMMAND]
         commanded = pd.concat([commanded[commanded["valid_time"] > as_of - COMMAND_MEMORY], in_force])

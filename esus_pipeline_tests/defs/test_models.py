@@ -3,57 +3,22 @@
 from datetime import timedelta
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 import pytest
 
-from esus_pipeline.archive import Archive
 from esus_pipeline.connect import archive
-from esus_pipeline.control.model import RoomModel
+from esus_pipeline.control.model.now import RoomsNow
 from esus_pipeline.control.model.training import from_frame
 from esus_pipeline.definitions import defs
 from esus_pipeline.defs.models import every_night, room_models
 from esus_pipeline.defs.resources import resources
 from esus_pipeline.defs.running import windows_under_way
-from esus_pipeline.frames import ROOM_MODELS, SOLAR_GAIN, WEATHER_FORECAST
+from esus_pipeline.frames import ROOM_MODELS, STEP
 from esus_pipeline.readings import room_frame
 from esus_pipeline.settings import Settings
-from esus_pipeline.site import load_site
-from esus_pipeline_tests.control.lived import START, lived
+from esus_pipeline_tests.defs.stored_room import NIGHT, ROOM, SITE, store
 
-SITE = load_site("tmv23")
-ROOM = "1.213"
-DAYS = 12
-NIGHT = START + timedelta(days=DAYS)
 PARTITION = f"{NIGHT - timedelta(days=1):%Y-%m-%d}"
-
-
-def store(folder: Archive) -> None:
-    """Twelve days of one room that is heavier and less glazed than the site says; five rooms are silent."""
-    prior = RoomModel.from_site(SITE, ROOM)
-    history = lived(prior.with_parameters({"c_mass": prior.c_mass * 1.5, "k_open": 0.6}), days=DAYS)
-    times = history.times
-    columns = dict.fromkeys(room_frame(SITE).schema.names, np.nan)
-    rooms = pd.DataFrame({**columns, "timestamp": times, "room": ROOM}).assign(
-        air_temperature=history.air,
-        radiator_valve=100 * history.valve,
-        damper_position=100 * history.damper,
-        occupancy=(history.people > 0).astype(float),
-        window_open=0.0,
-    )
-    building = pd.DataFrame({**columns, "timestamp": times, "room": "building"}).assign(
-        heating_supply_temperature=history.water, blind_motor_south=history.shade
-    )
-    folder.merge(room_frame(SITE), pd.concat([rooms, building], ignore_index=True))
-    issued = times.normalize()
-    weather = pd.DataFrame({**dict.fromkeys(WEATHER_FORECAST.schema.names, np.nan), "valid_time": times}).assign(
-        issued_at=issued, interval_minutes=15, source="open-meteo", kind="hindcast", temp_air=history.outdoor
-    )
-    folder.merge(WEATHER_FORECAST, weather)
-    gains = pd.DataFrame({"issued_at": issued, "room": ROOM, "valid_time": times, "poa_global": np.nan}).assign(
-        gain_open=history.gain_open, gain_shaded=history.gain_shaded
-    )
-    folder.merge(SOLAR_GAIN, gains)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +62,29 @@ def test_a_night_leaves_a_model_for_the_room_that_spoke_and_a_reason_for_the_oth
     assert f"| {ROOM} | 1 |" in event.metadata["lessons"].value
 
 
+def test_a_plan_is_told_the_model_the_state_and_the_people_that_were_known_at_its_instant(stored, instance):
+    run(stored, instance)
+    folder = archive(stored)
+    as_of = NIGHT - timedelta(hours=6)
+    before = RoomsNow(SITE, folder, as_of).at(as_of)
+    assert before.models == {}
+    assert set(before.states) == {ROOM}
+    last = folder.read(room_frame(SITE), as_of - STEP, as_of, room=[ROOM])["air_temperature"].iloc[0]
+    assert before.states[ROOM].x[0] == pytest.approx(last, abs=0.3)
+    assert list(before.people.columns) == list(SITE.room_ids)
+    assert (before.people.index[0], len(before.people)) == (as_of, 192)
+    assert before.people.notna().all(axis=None)
+    after = RoomsNow(SITE, folder, NIGHT).at(NIGHT)
+    assert set(after.models) == {ROOM}
+    assert after.models[ROOM].version == 1
+    late = RoomsNow(SITE, folder, NIGHT).at(NIGHT + timedelta(hours=5))
+    assert late.states == {}
+
+
 def test_a_night_under_way_is_no_window_under_way():
     with dg.DagsterInstance.ephemeral() as other:
         other.create_run_for_job(
-            defs.get_job_def("nightly"), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": PARTITION}
+            defs.resolve_job_def("nightly"), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": PARTITION}
         )
         assert windows_under_way(other) == []
 

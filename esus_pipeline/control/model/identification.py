@@ -70,8 +70,8 @@ class Identified:
     """5th percentile of each parameter."""
     high: dict[str, float]
     """95th percentile."""
-    draws: Array
-    """(DRAWS, parameters) in the order of PARAMETERS."""
+    draws: dict[str, Array]
+    """(DRAWS,) of each parameter; together they show which ones the readings cannot tell apart."""
     spread_ratio: dict[str, float]
     """Spread of a parameter's logarithm as a share of the prior's; 1 says that the data are silent."""
     fit_rmse: float
@@ -135,7 +135,7 @@ def identify(prior: RoomModel, history: History, seed: int = 0) -> Identified:
         model=model,
         low=dict(zip(PARAMETERS, low.tolist(), strict=True)),
         high=dict(zip(PARAMETERS, high.tolist(), strict=True)),
-        draws=values,
+        draws=dict(zip(PARAMETERS, values.T, strict=True)),
         spread_ratio=ratio,
         fit_rmse=float(np.sqrt(np.nanmean(problem.raw(found.x) ** 2))),
         starts=len(starts),

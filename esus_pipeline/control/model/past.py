@@ -14,7 +14,7 @@ import pandas as pd
 from esus_pipeline.archive import Archive
 from esus_pipeline.control.model.history import History, gains_of_the_past, room_history, weather_of_the_past
 from esus_pipeline.control.model.room_model import RoomModel
-from esus_pipeline.frames import BUILDING, SOLAR_GAIN, WEATHER_FORECAST, Frame
+from esus_pipeline.frames import BUILDING, SOLAR_GAIN, STEP, WEATHER_FORECAST, Frame
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
 
@@ -30,6 +30,11 @@ class Past:
     rooms: pd.DataFrame
     weather: pd.DataFrame
     gains: pd.DataFrame
+
+    def before(self, instant: datetime) -> "Past":
+        """The part that was known at an instant."""
+        weather, gains = (frame[frame["valid_time"] < instant] for frame in (self.weather, self.gains))
+        return Past(self.site, self.rooms[self.rooms["timestamp"] < instant], weather, gains)
 
     @cached_property
     def building_temperature(self) -> float | None:
@@ -52,7 +57,7 @@ class Past:
 
 
 def read_past(archive: Archive, site: Site, start: datetime, end: datetime) -> Past:
-    """What is stored of [start, end), a forecast's newest issue for every quarter of an hour."""
+    """What is stored of [start, end); of weather and sun what was known last when each step had passed."""
     rooms = archive.read(room_frame(site), start, end)
     forecasts = _newest(archive, WEATHER_FORECAST, ["valid_time"], start, end)
     gains = _newest(archive, SOLAR_GAIN, ["room", "valid_time"], start, end)
@@ -64,6 +69,7 @@ def _newest(archive: Archive, frame: Frame, what: Sequence[str], start: datetime
     newest = frame.empty()
     for _, day in archive.read_days(frame, start - ISSUED_BEFORE, end):
         inside = day[(day["valid_time"] >= start) & (day["valid_time"] < end)]
+        inside = inside[inside["issued_at"] <= inside["valid_time"] + STEP]
         both = pd.concat([newest, inside.sort_values("issued_at")], ignore_index=True) if len(newest) else inside
         newest = both.sort_values("issued_at", kind="stable").drop_duplicates(list(what), keep="last")
     return newest.sort_values(list(what), ignore_index=True)

@@ -11,6 +11,8 @@ from esus_pipeline.control.model.room_model import Array
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Room
 
+SENSORS = ("occupants", "occupancy", "co2", "damper_position")
+"""Quantities of a room that tell of people."""
 PERSON_CO2 = 20.0
 """l/h of CO2 that a person at a desk breathes out (EN 16798-1, annex)."""
 OUTDOOR_CO2 = 421.0

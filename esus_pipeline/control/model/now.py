@@ -1,0 +1,116 @@
+"""What a plan is told of the rooms: the models in force, the states they are in, and the people to come.
+
+Belongs here: putting the parts together for the instants of one day, from the archive. A live plan and a backfilled one
+are told the same: nothing is used that was not known at the instant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.control.model.history import History
+from esus_pipeline.control.model.kalman import State, estimate
+from esus_pipeline.control.model.occupancy import forecast
+from esus_pipeline.control.model.past import Past, read_past
+from esus_pipeline.control.model.people import SENSORS, people_present
+from esus_pipeline.control.model.room_model import RoomModel
+from esus_pipeline.control.model.training import from_frame
+from esus_pipeline.frames import ROOM_MODELS, STEP
+from esus_pipeline.readings import room_frame
+from esus_pipeline.site import Site
+
+WARM_UP = timedelta(days=2)
+"""Readings before the day that a state is estimated from."""
+HABITS = timedelta(days=42)
+"""Readings before the day that people's habits are taken from."""
+AHEAD = timedelta(hours=48)
+NIGHTS = 3
+"""Stored nights that are read; each holds the model in force of every room."""
+FRESH = timedelta(hours=2)
+"""A state whose last temperature is older than this is not told."""
+
+
+@dataclass(frozen=True)
+class Now:
+    """At one instant; rooms of which nothing is known are absent."""
+
+    models: Mapping[str, RoomModel] = field(default_factory=dict)
+    states: Mapping[str, State] = field(default_factory=dict)
+    """Each the newest estimate (State.last)."""
+    people: pd.DataFrame | None = None
+    """Expected people by start of the step (UTC), a column per room."""
+
+
+class RoomsNow:
+    """The rooms at the instants of the UTC day that `day` lies in."""
+
+    def __init__(self, site: Site, archive: Archive, day: datetime) -> None:
+        self._site, self._archive = site, archive
+        self._start = datetime.combine(day.date(), time(), day.tzinfo)
+
+    def at(self, as_of: datetime) -> Now:
+        """What is known at an instant of the day, its end included."""
+        models = from_frame(self._models[self._models["trained_at"] <= as_of], self._site)
+        past = self._past.before(as_of)
+        histories = {room: history for room in self._site.room_ids if (history := past.history(room)) is not None}
+        states = {
+            room: estimate(models.get(room) or past.prior(room), history).last
+            for room, history in histories.items()
+            if _fresh(history, as_of)
+        }
+        return Now(models, states, self._people(histories, as_of))
+
+    @cached_property
+    def _past(self) -> Past:
+        return read_past(self._archive, self._site, self._start - WARM_UP, self._start + timedelta(days=1))
+
+    @cached_property
+    def _models(self) -> pd.DataFrame:
+        return _stored_models(self._archive, self._start + timedelta(days=1))
+
+    @cached_property
+    def _habits(self) -> dict[str, "pd.Series[float]"]:
+        """People of every room before the readings that its state is estimated from."""
+        frame = room_frame(self._site)
+        columns = ["room", "timestamp", *[name for name in SENSORS if name in frame.schema.names]]
+        end = self._start - WARM_UP
+        rows = self._archive.read(frame, end - HABITS, end, columns=columns, room=self._site.room_ids)
+        return {
+            str(room): pd.Series(people_present(self._site.room(str(room)), own), own.index)
+            for room, own in rows.set_index("timestamp").groupby("room")
+        }
+
+    def _people(self, histories: Mapping[str, History], as_of: datetime) -> pd.DataFrame:
+        seen = {}
+        for room in self._site.room_ids:
+            parts = [self._habits[room]] if room in self._habits else []
+            parts += [pd.Series(histories[room].people, histories[room].times)] if room in histories else []
+            if parts:
+                seen[room] = pd.concat(parts)
+        times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
+        expected = forecast(seen, self._site, times)
+        return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
+
+
+def models_in_force(archive: Archive, site: Site, as_of: datetime) -> dict[str, RoomModel]:
+    """The model of each room that has learned one by then."""
+    rows = _stored_models(archive, as_of)
+    return from_frame(rows[rows["trained_at"] <= as_of], site)
+
+
+def _stored_models(archive: Archive, end: datetime) -> pd.DataFrame:
+    """Rows of frames.ROOM_MODELS of the last nights up to `end`, that instant included."""
+    nights = archive.days(ROOM_MODELS, end=end + timedelta(microseconds=1))[-NIGHTS:]
+    if not nights:
+        return ROOM_MODELS.empty()
+    return archive.read(ROOM_MODELS, datetime.combine(nights[0], time(), end.tzinfo), end + timedelta(microseconds=1))
+
+
+def _fresh(history: History, as_of: datetime) -> bool:
+    known = np.flatnonzero(~np.isnan(history.air))
+    return bool(len(known)) and as_of - (history.start + (int(known[-1]) + 1) * STEP) <= FRESH
