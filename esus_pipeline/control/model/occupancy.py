@@ -59,7 +59,9 @@ def forecast(people: Mapping[str, "pd.Series[float]"], site: Site, times: pd.Dat
         site: the building, with its country.
         times: 15-minute steps to forecast, UTC, ascending.
     """
-    return {room.id: _room(people.get(room.id), site, room.occupants, times) for room in site.rooms}
+    kinds = day_kinds(site, times)
+    ahead = _Ahead(times, kinds, _quarter(site, times), _hours(site, times, kinds) * USUAL_SHARE)
+    return {room.id: _room(people.get(room.id), site, room.occupants, ahead) for room in site.rooms}
 
 
 def day_kinds(site: Site, times: pd.DatetimeIndex) -> Ints:
@@ -81,8 +83,19 @@ def _holidays(country: str, year: int) -> frozenset[object]:
     return frozenset(known)
 
 
-def _room(seen: "pd.Series[float] | None", site: Site, full: float, times: pd.DatetimeIndex) -> Occupancy:
-    kinds, quarter, assumed = day_kinds(site, times), _quarter(site, times), _hours(site, times) * USUAL_SHARE * full
+@dataclass(frozen=True)
+class _Ahead:
+    """What all rooms share of the times to forecast."""
+
+    times: pd.DatetimeIndex
+    kinds: Ints
+    quarter: Ints
+    share: Array
+    """Of a room's people, by the site's hours."""
+
+
+def _room(seen: "pd.Series[float] | None", site: Site, full: float, ahead: _Ahead) -> Occupancy:
+    times, kinds, quarter, assumed = ahead.times, ahead.kinds, ahead.quarter, ahead.share * full
     if seen is None or not seen.notna().any():
         spread = np.where(assumed > 0, full, 0.0)
         return Occupancy(times, assumed, np.zeros(len(times)), spread, 0.0)
@@ -168,9 +181,9 @@ def _quarter(site: Site, times: pd.DatetimeIndex) -> Ints:
     return np.asarray((local.hour * 60 + local.minute) // int(STEP.total_seconds() // 60), dtype=np.int64)
 
 
-def _hours(site: Site, times: pd.DatetimeIndex) -> Array:
+def _hours(site: Site, times: pd.DatetimeIndex, kinds: Ints) -> Array:
     """1 in the site's working hours, 0 outside them and on holidays."""
     hours = site.occupancy
-    quarter, kinds = _quarter(site, times), day_kinds(site, times)
+    quarter = _quarter(site, times)
     first, last = (moment.hour * 4 + moment.minute / 15 for moment in (hours.start, hours.end))
     return np.where(np.isin(kinds, list(hours.weekdays)) & (quarter >= first) & (quarter < last), 1.0, 0.0)

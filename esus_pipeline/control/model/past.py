@@ -45,9 +45,19 @@ class Past:
 
     def history(self, room_id: str) -> History | None:
         """The past of a room; None where the room table has no row."""
-        if self.rooms.empty:
+        parts = [self._rooms[name] for name in (room_id, BUILDING) if name in self._rooms]
+        if not parts:
             return None
-        return room_history(self.site, room_id, self.rooms, self.weather, self.gains)
+        gains = self._gains.get(room_id, self.gains.iloc[:0])
+        return room_history(self.site, room_id, pd.concat(parts), self.weather, gains)
+
+    @cached_property
+    def _rooms(self) -> dict[str, pd.DataFrame]:
+        return {str(room): rows for room, rows in self.rooms.groupby("room")}
+
+    @cached_property
+    def _gains(self) -> dict[str, pd.DataFrame]:
+        return {str(room): rows for room, rows in self.gains.groupby("room")}
 
     def prior(self, room_id: str) -> RoomModel:
         """What is assumed of a room, in a building as warm as this one was."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from esus_pipeline.control.model.arx import Arx
-from esus_pipeline.control.model.history import gains_of_the_past, room_history, weather_of_the_past
+from esus_pipeline.control.model.history import gains_of_the_past, weather_of_the_past
 from esus_pipeline.control.model.identification import Identified, identify
 from esus_pipeline.control.model.past import Past
 from esus_pipeline.control.model.room_model import Array
@@ -52,7 +52,9 @@ def score_recording(site: Site, file: Path, taught_days: int = 14, scored_days: 
     taught = past.before(past.rooms["timestamp"].min() + first * STEP)
     scored = []
     for room in site.room_ids:
-        history = room_history(site, room, past.rooms, past.weather, past.gains)
+        history = past.history(room)
+        if history is None:
+            raise ValueError(f"room {room}: the recording holds nothing of it")
         learned = identify(taught.prior(room), history.part(0, first))
         judged = score(learned.model, history.part(0, last), first, Arx.fit(history.part(0, first)))
         scored.append(Scored(room, learned, judged, _blind_effect(site, learned)))
