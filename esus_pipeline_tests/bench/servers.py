@@ -23,7 +23,7 @@ def simulator(request_s: float = 0.0, point_s: float = 0.0) -> Iterator[str]:
     env = {**os.environ, "ESUS_BMS_PASSWORD": PASSWORD}
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not _listens(port):
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError("the simulator did not start")

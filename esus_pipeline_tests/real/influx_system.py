@@ -56,7 +56,7 @@ class System:
         code = ["dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(port), "-m", definitions]
         with ExitStack() as stack:
             self._start(stack, "code", [*code, "--location-name", "esus_pipeline"])
-            wait_until("the code server", lambda: listens(port), 120)
+            wait_until("the code server", lambda: listens(port), 180)
             self._start(stack, "daemon", ["dagster._daemon", "run", "-w", str(workspace)])
             yield
 
