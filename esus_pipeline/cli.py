@@ -292,6 +292,16 @@ def recover() -> None:
     click.echo(f"{len(failed)} runs had lost their process")
 
 
+@main.command()
+def counts() -> None:
+    """Print how many rows each table of the archive has."""
+    from esus_pipeline.connect import archive
+    from esus_pipeline.counts import rows_of_tables
+
+    for name, rows in rows_of_tables(archive(_settings())).items():
+        click.echo(f"{name} {rows}")
+
+
 def _settings() -> Settings:
     try:
         return Settings.from_env()

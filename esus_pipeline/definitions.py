@@ -6,7 +6,7 @@ from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS
 from esus_pipeline.defs.delivery import delivery_definitions
 from esus_pipeline.defs.models import every_night, nightly, room_models
 from esus_pipeline.defs.resources import resources
-from esus_pipeline.settings import Settings
+from esus_pipeline.settings import Settings, export_secrets
 
 
 def build_definitions(settings: Settings | None = None, overrides: dict[str, object] | None = None) -> dg.Definitions:
@@ -23,4 +23,5 @@ def build_definitions(settings: Settings | None = None, overrides: dict[str, obj
     )
 
 
+export_secrets()
 defs = build_definitions()

@@ -1,10 +1,12 @@
 """What the operator sets by environment variables, read in one place. Secrets stay out of every repr.
 
+A secret may stand in a file instead, named by the variable with `_FILE` behind it, as containers and systemd give them.
+
 `.env.example` documents each variable for people; `VARIABLES` is the list that the tests hold it against.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -40,6 +42,10 @@ VARIABLES = (
     "INFLUXDB_TOKEN",
     "INFLUXDB_READ_TOKEN",
 )
+
+OPTIONAL_SECRETS = ("ESUS_ALERT_SMTP_PASSWORD", "ESUS_ALERT_WEBHOOK_URL", "ESUS_HEARTBEAT_URL")
+SECRETS = ("ESUS_BMS_PASSWORD", "INFLUXDB_TOKEN", "INFLUXDB_READ_TOKEN", "INFLUXDB_ADMIN_TOKEN", *OPTIONAL_SECRETS)
+"""Variables of which NAME_FILE may name a file that holds the value; the file of an optional one may be empty."""
 
 _ON = {"on", "1", "true", "yes"}
 _OFF = {"off", "0", "false", "no"}
@@ -91,7 +97,8 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings of the environment; SettingsError names the variable that cannot be read."""
+        """Settings of the environment; SettingsError names the variable or the secret's file that cannot be read."""
+        env = {**env, **secrets_of_files(env)}
 
         def text(name: str, default: str) -> str:
             return env.get(name, "").strip() or default
@@ -146,3 +153,34 @@ class Settings:
             heartbeat_url=text("ESUS_HEARTBEAT_URL", ""),
             heartbeat_file=path("ESUS_HEARTBEAT_FILE"),
         )
+
+
+def secrets_of_files(env: Mapping[str, str]) -> dict[str, str]:
+    """Value of each secret whose NAME_FILE is set; a file's last line end is not part of it.
+
+    SettingsError when the file cannot be read, is empty though not optional, or the variable itself is set as well.
+    Contents are not shown.
+    """
+    found = {}
+    for name in SECRETS:
+        path = env.get(f"{name}_FILE", "").strip()
+        if not path:
+            continue
+        if env.get(name):
+            raise SettingsError(f"{name} and {name}_FILE are both set; keep one of them")
+        try:
+            value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not text"
+            raise SettingsError(f"{name}_FILE is {path}, which cannot be read: {why}") from None
+        if not value and name not in OPTIONAL_SECRETS:
+            raise SettingsError(f"{name}_FILE is {path}, which is empty; write the secret into it")
+        found[name] = value
+    return found
+
+
+def export_secrets(env: MutableMapping[str, str] = os.environ) -> None:
+    """Put the secrets of files into the environment, for those who read it by name only (Dagster's EnvVar)."""
+    for name, value in secrets_of_files(env).items():
+        env[name] = value
+        del env[f"{name}_FILE"]

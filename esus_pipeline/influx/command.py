@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from esus_pipeline.influx.config import InfluxConfig, InfluxError
-from esus_pipeline.settings import Settings, SettingsError
+from esus_pipeline.settings import Settings, SettingsError, secrets_of_files
 
 
 @click.group()
@@ -40,7 +40,7 @@ def init(retention_days: int | None, folder: Path, rotate: bool) -> None:
 
     try:
         settings = Settings.from_env()
-        token = os.environ.get("INFLUXDB_ADMIN_TOKEN", "").strip()
+        token = {**os.environ, **secrets_of_files(os.environ)}.get("INFLUXDB_ADMIN_TOKEN", "").strip()
         if not token:
             raise click.ClickException(
                 "INFLUXDB_ADMIN_TOKEN is not set; for this command it must be a token that administers the organisation"

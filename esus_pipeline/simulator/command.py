@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import uvicorn
 
+from esus_pipeline.settings import secrets_of_files
 from esus_pipeline.simulator.app import create_app
 from esus_pipeline.simulator.config import REALISTIC_POINT_S, SimulatorConfig
 from esus_pipeline.simulator.faults import FAULTS, UnknownFaultError
@@ -109,7 +110,7 @@ def simulate(
     (/weatherapi/locationforecast/2.0/complete). Any date can be asked; the same seed gives the same answers. The
     building is a twin of TMV23 with a true geometry of its own; for any other site, give recorded readings.
     """
-    password = os.environ.get("ESUS_BMS_PASSWORD", "")
+    password = {**os.environ, **secrets_of_files(os.environ)}.get("ESUS_BMS_PASSWORD", "")
     if username is not None and not password:
         raise click.UsageError("--username needs a password in the environment variable ESUS_BMS_PASSWORD")
     config = SimulatorConfig(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from esus_pipeline.settings import VARIABLES, Settings, SettingsError
+from esus_pipeline.settings import SECRETS, VARIABLES, Settings, SettingsError, export_secrets
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -28,9 +28,11 @@ def test_the_example_holds_no_secret():
 
 def test_the_example_names_only_variables_that_are_read():
     code = "\n".join(path.read_text(encoding="utf-8") for path in Path("esus_pipeline").rglob("*.py"))
-    known = re.findall(r"^(ESUS_\w+)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(known) <= set(VARIABLES)
-    assert all(f'"{name}"' in code for name in known)
+    known = set(re.findall(r"^(ESUS_\w+)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+    by_compose = set(re.findall(r"\$\{(ESUS_\w+)", EXAMPLE.with_name("docker-compose.yml").read_text(encoding="utf-8")))
+    settings = known - {f"{name}_FILE" for name in SECRETS} - (by_compose - set(VARIABLES))
+    assert settings <= set(VARIABLES)
+    assert all(f'"{name}"' in code for name in settings)
 
 
 def test_an_empty_environment_gives_the_documented_defaults():
@@ -68,3 +70,29 @@ def test_the_first_day_can_be_set_and_a_bad_one_is_refused_by_its_name():
     assert Settings.from_env({"ESUS_DATA_START": "2026-02-03"}).data_start == date(2026, 2, 3)
     with pytest.raises(SettingsError, match="ESUS_DATA_START must be a day such as 2026-01-31, got '2026-13-01'"):
         Settings.from_env({"ESUS_DATA_START": "2026-13-01"})
+
+
+def test_a_secret_may_stand_in_a_file_and_only_its_last_line_end_is_not_part_of_it(tmp_path):
+    file = tmp_path / "password"
+    file.write_text(" hunter2 \n", encoding="utf-8")
+    env = {"ESUS_BMS_PASSWORD_FILE": str(file)}
+    assert Settings.from_env(env).bms_password == " hunter2 "
+    export_secrets(env)
+    assert env == {"ESUS_BMS_PASSWORD": " hunter2 "}
+    export_secrets(env)  # as the run's process does, which inherits it
+    assert Settings.from_env(env).bms_password == " hunter2 "
+
+
+def test_a_secret_that_is_missing_empty_or_given_twice_is_refused_without_showing_it(tmp_path):
+    file = tmp_path / "password"
+    with pytest.raises(
+        SettingsError, match=r"ESUS_BMS_PASSWORD_FILE is .*password, which cannot be read: No such file"
+    ):
+        Settings.from_env({"ESUS_BMS_PASSWORD_FILE": str(file)})
+    file.write_text("\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="which is empty; write the secret into it"):
+        Settings.from_env({"ESUS_BMS_PASSWORD_FILE": str(file)})
+    file.write_text("hunter2", encoding="utf-8")
+    with pytest.raises(SettingsError, match="both set; keep one of them") as caught:
+        Settings.from_env({"ESUS_BMS_PASSWORD_FILE": str(file), "ESUS_BMS_PASSWORD": "hunter3"})
+    assert "hunter" not in str(caught.value)

@@ -106,17 +106,18 @@ class InfluxTarget:
     org = "esus"
     bucket = "esus"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0, read_token: str = "") -> None:
         self._folder = folder
-        self._port, self._database_port = free_port(), free_port()
+        self._port, self._database_port, self._backup_port = port or free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        self.token, self.read_token, self._admin = (secrets.token_urlsafe(16) for _ in range(3))
+        self.token, self._admin = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        self.read_token = read_token or secrets.token_urlsafe(16)
         self._influxd: subprocess.Popen[bytes] | None = None
         self._nginx: subprocess.Popen[bytes] | None = None
         for name in ("influx", "nginx"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "influx" / "influxdb.conf").write_text(
-            INFLUX_CONF.substitute(folder=folder / "influx", port=self._database_port, rpc_port=free_port())
+            INFLUX_CONF.substitute(folder=folder / "influx", port=self._database_port, rpc_port=self._backup_port)
         )
         (folder / "nginx" / "nginx.conf").write_text(
             NGINX_CONF.substitute(
@@ -138,6 +139,15 @@ class InfluxTarget:
             "INFLUXDB_ORG": self.org,
             "INFLUXDB_BUCKET": self.bucket,
             "INFLUXDB_TOKEN": self.token,
+        }
+
+    @property
+    def administration(self) -> dict[str, str]:
+        """Where and as whom the database itself is administered and backed up."""
+        return {
+            "STAND_IN_URL": f"http://127.0.0.1:{self._database_port}",
+            "STAND_IN_RPC": f"127.0.0.1:{self._backup_port}",
+            "STAND_IN_ADMIN": f"admin:{self._admin}",
         }
 
     def start(self) -> None:
