@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS
+from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS, UPKEEP
 from esus_pipeline.defs.delivery import delivery_definitions
 from esus_pipeline.defs.models import every_night, nightly, room_models
 from esus_pipeline.defs.resources import resources
@@ -14,7 +14,7 @@ def build_definitions(settings: Settings | None = None, overrides: dict[str, obj
     settings = settings or Settings.from_env()
     delivery = delivery_definitions(settings)
     return dg.Definitions(
-        assets=[*ASSETS, room_models, *delivery["assets"]],
+        assets=[*ASSETS, *UPKEEP, room_models, *delivery["assets"]],
         jobs=[*JOBS, nightly, *delivery["jobs"]],
         schedules=[*SCHEDULES, every_night],
         sensors=[*SENSORS, *delivery["sensors"]],

@@ -199,7 +199,8 @@ CONTROLLER_RHYTHM = Frame(
             _time("valid_from", "first window that is judged by this version"),
             _text("controller", "first part of the points' paths"),
             _column("polls", pa.int64(), "1", "polls that it was learned from", required=True),
-            _number("bound_minutes", "min", "distance between watermark and wall clock that is normal"),
+            _number("witnesses", "1", "the watermark is the newest instant that so many of its points have reached"),
+            _number("bound_minutes", "min", "distance of the watermark that is normal even when one witness is lost"),
         ]
     ),
     key=("valid_from", "controller"),

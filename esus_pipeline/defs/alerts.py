@@ -15,8 +15,7 @@ from dagster._core.scheduler.instigation import TickStatus
 from esus_pipeline import connect
 from esus_pipeline.alerts import Condition, Look, Severity, system
 from esus_pipeline.archive import Archive
-from esus_pipeline.defs.common import now
-from esus_pipeline.defs.jobs import REPAIR_TAG
+from esus_pipeline.defs.common import REPAIR_TAG, now
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site

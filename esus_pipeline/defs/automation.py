@@ -12,12 +12,21 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from esus_pipeline.defs import gaps
 from esus_pipeline.defs.alerts import alert_sensor
-from esus_pipeline.defs.common import now
+from esus_pipeline.defs.common import REPAIR_TAG, now
 from esus_pipeline.defs.delivery import DELIVERY_JOB
-from esus_pipeline.defs.jobs import ASSETS, LIVE_TAGS, REPAIR_TAG, REPAIR_TAGS, late_readings, quarter_hour
+from esus_pipeline.defs.jobs import (
+    ASSETS,
+    LIVE_TAGS,
+    REPAIR_TAGS,
+    UPKEEP,
+    daily_rhythm,
+    late_readings,
+    nightly_reread,
+    quarter_hour,
+)
 from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags, start_of
 from esus_pipeline.defs.plan import shade_setpoint_schedule
-from esus_pipeline.defs.readings import REPAIR, raw_bms_readings
+from esus_pipeline.defs.readings import NIGHTLY, REACH, REPAIR, raw_bms_readings
 from esus_pipeline.defs.running import windows_under_way
 from esus_pipeline.frames import STEP
 from esus_pipeline.settings import Settings
@@ -56,7 +65,7 @@ def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
         return dg.SkipReason("A backfill is under way; gaps are looked for when it has ended.")
     done = {start_of(key) for key in instance.get_materialized_partitions(shade_setpoint_schedule.key)}
-    busy = windows_under_way(instance, apart_from=(late_readings.name, DELIVERY_JOB))
+    busy = windows_under_way(instance, apart_from=(late_readings.name, nightly_reread.name, DELIVERY_JOB))
     expected_from = max(floor(time - GAP_HORIZON), WINDOWS.start)
     missing = [window for window in gaps.missing_windows(expected_from, time, done) if not gaps.inside(window, busy)]
     if not missing:
@@ -79,19 +88,47 @@ def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     default_status=dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED,
 )
 def late_readings_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Page through the events of the raw readings and clean the repaired windows again, in one ranged run."""
+    """Page through the events of the raw readings and compute again what late readings changed, in one ranged run."""
     events = _events_after(context.instance, context.cursor)
     if not events.records:
         return dg.SensorResult(cursor=context.cursor or FROM_THE_FIRST, skip_reason="No new raw readings.")
     cursor = str(events.records[-1].storage_id)
-    windows = [
-        start_of(record.partition_key)
+    repairs = [
+        (record.partition_key, record.asset_materialization.metadata)
         for record in events.records
         if record.partition_key and record.asset_materialization and REPAIR in record.asset_materialization.metadata
     ]
-    if not windows:
+    if not repairs:
         return dg.SensorResult(cursor=cursor, skip_reason="No readings came late.")
-    return dg.SensorResult(cursor=cursor, run_requests=[_repair(min(windows), max(windows), "late", attempt=cursor)])
+    first = min(start_of(window) for window, _ in repairs)
+    last = max(start_of(str(metadata[REACH].value) if REACH in metadata else window) for window, metadata in repairs)
+    return dg.SensorResult(cursor=cursor, run_requests=[_repair(first, last, "late", attempt=cursor)])
+
+
+@dg.schedule(
+    name="every_night_reread",
+    cron_schedule="40 1 * * *",
+    execution_timezone="UTC",
+    job=nightly_reread,
+    default_status=dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED,
+)
+def every_night_reread(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Read the whole day before again: what came later than the live polls look back."""
+    midnight = context.scheduled_execution_time.replace(hour=0, minute=0)
+    first, last = key_of(midnight - timedelta(days=1)), key_of(midnight - STEP)
+    return dg.RunRequest(run_key=first, tags={**range_tags(first, last), **REPAIR_TAGS, **NIGHTLY})
+
+
+@dg.schedule(
+    name="every_noon",
+    cron_schedule="10 12 * * *",
+    execution_timezone="UTC",
+    job=daily_rhythm,
+    default_status=dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED,
+)
+def every_noon(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Learn what is normal from the four weeks until last midnight."""
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=REPAIR_TAGS)
 
 
 def _events_after(instance: DagsterInstance, cursor: str | None) -> EventRecordsResult:
@@ -109,8 +146,8 @@ def _repair(first: datetime, last: datetime, why: str, attempt: str) -> dg.RunRe
     )
 
 
-JOBS = [quarter_hour, late_readings]
-SCHEDULES = [every_quarter_hour]
+JOBS = [quarter_hour, late_readings, nightly_reread, daily_rhythm]
+SCHEDULES = [every_quarter_hour, every_night_reread, every_noon]
 SENSORS = [gap_sensor, late_readings_sensor, alert_sensor]
 
-__all__ = ["ASSETS", "JOBS", "SCHEDULES", "SENSORS"]
+__all__ = ["ASSETS", "JOBS", "SCHEDULES", "SENSORS", "UPKEEP"]

@@ -11,6 +11,9 @@ from esus_pipeline.frames import Frame
 
 OWNERS = ["team:esus"]
 
+REPAIR_TAG = "esus/repair"
+"""Tag of runs that heal the past; the instance lets one of them run at a time, so that the live poll never waits."""
+
 
 def window_asset(frame: Frame, group: str, kinds: set[str], **options: Any) -> Callable[..., dg.AssetsDefinition]:
     """Decorator of an asset named after the table it writes: quarter-hour windows, ranges in one run."""

@@ -8,11 +8,12 @@ import pandas as pd
 
 from esus_pipeline.archive import Archive, Merge
 from esus_pipeline.bms import BmsError, BmsUnreachable, Poll
-from esus_pipeline.defs.common import now, window_asset
-from esus_pipeline.defs.partitions import KEY_FORMAT, WINDOWS, days
+from esus_pipeline.defs.common import REPAIR_TAG, now, window_asset
+from esus_pipeline.defs.partitions import KEY_FORMAT, WINDOWS, days, floor, key_of
 from esus_pipeline.defs.resources import BmsResource, DataResource, SiteResource
 from esus_pipeline.frames import CLEAN_SERIES, QUARANTINE, RAW_BMS_READINGS
-from esus_pipeline.readings import room_frame, tables
+from esus_pipeline.readings import reach, room_frame, tables, unclean
+from esus_pipeline.site import Site
 
 LIVE = timedelta(hours=1)
 """A window that ended within this is polled with the overlap, for the sake of readings that arrived late."""
@@ -23,6 +24,12 @@ OVERLAP = timedelta(hours=9)
 REPAIR = "repaired_by_late_readings"
 """Metadata of the event of an older window into which late readings came."""
 
+REACH = "last_window"
+"""Metadata of the same event: key of the last older window that depends on those readings."""
+
+NIGHTLY = {REPAIR_TAG: "nightly"}
+"""Tags of a run that reads a whole day again: nothing in it cleans, so what has changed is announced."""
+
 
 @window_asset(RAW_BMS_READINGS, "readings", {"parquet"})
 def raw_bms_readings(
@@ -31,6 +38,7 @@ def raw_bms_readings(
     """Poll the building for a window, or for a range of them day by day."""
     building, archive, span = site.load(), data.archive(), context.partition_time_window
     started, totals = now(), Counter[str]()
+    nightly = context.run.tags.get(REPAIR_TAG) == NIGHTLY[REPAIR_TAG]
     overlap = OVERLAP if started - span.end <= LIVE and len(context.partition_keys) == 1 else timedelta()
     heard: set[int] = set()
     newest: pd.Timestamp | None = None
@@ -45,7 +53,9 @@ def raw_bms_readings(
                 newest = fresh["timestamp"].max() if len(fresh) else newest
                 failed |= poll.failed
                 totals.update(_counts(poll, merge))
-                totals["late_readings"] += _announce_late(context, merge, day.start)
+                since, until = (day.start, floor(started)) if nightly else (day.start - overlap, day.start)
+                late = _late(building, archive, merge, since, day.end if nightly else day.start)
+                totals["late_readings"] += _announce_late(context, archive, late, until)
     except BmsError as error:
         if isinstance(error, BmsUnreachable) and error.poll is not None:
             _store(archive, error.poll)
@@ -101,16 +111,25 @@ def _counts(poll: Poll, merge: Merge) -> dict[str, int]:
     }
 
 
-def _announce_late(context: dg.AssetExecutionContext, merge: Merge, window_start: datetime) -> int:
+def _late(site: Site, archive: Archive, merge: Merge, start: datetime, end: datetime) -> pd.DataFrame:
+    """Readings before `end` that are new or have another value, and those since `start` that were never cleaned."""
+    changed = merge.changed.loc[merge.changed["timestamp"] < end, ["point_id", "timestamp"]]
+    forgotten = unclean(archive.read, room_frame(site), start, end)
+    late = pd.concat([changed, forgotten], ignore_index=True).drop_duplicates()
+    return late[late["timestamp"] >= WINDOWS.start]
+
+
+def _announce_late(context: dg.AssetExecutionContext, archive: Archive, late: pd.DataFrame, until: datetime) -> int:
     """One event for each older window that late readings went into; the sensor of late readings listens."""
-    late = merge.changed.loc[merge.changed["timestamp"] < window_start, "timestamp"]
-    late = late[late >= WINDOWS.start]
-    for window, rows in late.dt.floor("15min").value_counts().sort_index().items():
+    if late.empty:
+        return 0
+    last = key_of(reach(archive.read, late, until))
+    for window, rows in late["timestamp"].dt.floor("15min").value_counts().sort_index().items():
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=context.asset_key,
                 partition=pd.Timestamp(str(window)).strftime(KEY_FORMAT),
-                metadata={REPAIR: True, "rows": int(rows)},
+                metadata={REPAIR: True, "rows": int(rows), REACH: last},
             )
         )
     return len(late)

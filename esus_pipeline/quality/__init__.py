@@ -1,17 +1,22 @@
 """Whom to believe: every point's rhythm, its state in every window, the ledger of gaps. Pure functions on frames."""
 
 from esus_pipeline.quality.bounds import Bounds, bounds, silent_by_nature
-from esus_pipeline.quality.context import in_force, versions
+from esus_pipeline.quality.context import in_force, new_versions, versions
 from esus_pipeline.quality.gaps import gaps, ledger
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.quality.judgement import Walk
-from esus_pipeline.quality.states import FINAL, STATE_CODES, State, controllers, judge, watermarks
+from esus_pipeline.quality.lateness import Arrived, learn_lateness
+from esus_pipeline.quality.rhythm import TRAINING, learn
+from esus_pipeline.quality.states import FINAL, STATE_CODES, Progress, State, controllers, judge, members, progress
 
 __all__ = [
     "FINAL",
     "STATE_CODES",
+    "TRAINING",
+    "Arrived",
     "Bounds",
     "Heard",
+    "Progress",
     "State",
     "Walk",
     "bounds",
@@ -19,9 +24,13 @@ __all__ = [
     "gaps",
     "in_force",
     "judge",
+    "learn",
+    "learn_lateness",
     "ledger",
+    "members",
+    "new_versions",
+    "progress",
     "silent_by_nature",
     "versions",
-    "watermarks",
 ]
 """`Walk` goes from the archive to states and ledger day by day; the others are its parts."""

@@ -6,7 +6,7 @@ A silence uses up its bound: an hour of a night uses less of it than an hour of 
 quieter at night. It is too long when more than the whole is used. With equal bounds this is the plain comparison.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,9 @@ LONGEST = timedelta(hours=48)
 CONTROLLER = timedelta(hours=1)
 """Lateness of a controller that is normal before it has been learned."""
 
+WITNESSES = 3
+"""So many points must have reached a controller's watermark, where they are many: one odd clock does not count."""
+
 _SWITCHES = {"bool", "state"}
 _MINUTE = length(timedelta(minutes=1))
 COLUMNS = [f"bound_{kind}" for kind in KINDS]
@@ -37,6 +40,8 @@ class Bounds:
     points: Floats
     """[points, kinds of hour]; infinite where silence says nothing."""
     controllers: Floats
+    witnesses: Ints
+    """Points of each controller that must have reached its watermark."""
 
     @property
     def silent(self) -> Mask:
@@ -45,7 +50,7 @@ class Bounds:
 
     def of(self, point: int) -> "Bounds":
         """The bounds of one point, by its place in the site."""
-        return Bounds(self.zone, self.points[point : point + 1], self.controllers)
+        return replace(self, points=self.points[point : point + 1])
 
     def used(self, since: Ints, until: Ints) -> Floats:
         """Share of each point's bound that the silence [since, until) uses; both are [instants, points]."""
@@ -80,10 +85,15 @@ def bounds(site: Site, rhythm: pd.DataFrame | None = None, controllers: pd.DataF
     points = np.array([[configured(site, point)] * len(KINDS) for point in site.points]).reshape(-1, len(KINDS))
     learned = (RHYTHM.empty() if rhythm is None else rhythm).set_index("point_id")
     for row, point in enumerate(site.points):
-        if point.id in learned.index and learned.at[point.id, "kind"] != "short":
+        if point.id in learned.index:
             values = learned.loc[point.id, COLUMNS].to_numpy(dtype=float) * _MINUTE
             points[row] = np.where(np.isnan(values), np.inf, values)
     known = (CONTROLLER_RHYTHM.empty() if controllers is None else controllers).set_index("controller")
-    usual = [known["bound_minutes"].get(name, np.nan) * _MINUTE for name in names]
-    lateness = np.array([length(CONTROLLER) if np.isnan(value) else value for value in usual], dtype=float)
-    return Bounds(site.zone, points, lateness)
+    usual, witnesses = (
+        np.array([known[column].get(name, default) for name in names], dtype=float)
+        for column, default in (
+            ("bound_minutes", length(CONTROLLER) / _MINUTE),
+            ("witnesses", WITNESSES),
+        )
+    )
+    return Bounds(site.zone, points, usual * _MINUTE, witnesses.astype(np.int64))

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from esus_pipeline.frames import CLEAN_SERIES, CONTROLLER_RHYTHM, RHYTHM, Frame
+from esus_pipeline.frames import CLEAN_SERIES, CONTROLLER_RHYTHM, RAW_BMS_READINGS, RHYTHM, Frame
 from esus_pipeline.instants import instants, microseconds
 from esus_pipeline.quality.bounds import LONGEST
 from esus_pipeline.quality.heard import Heard
+from esus_pipeline.quality.lateness import learn_lateness
+from esus_pipeline.quality.rhythm import TRAINING, learn
 from esus_pipeline.readings import Read
 from esus_pipeline.site import Site
 
@@ -38,6 +40,19 @@ def versions(read: Read, day: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rhythm of points and of controllers by which all windows of that UTC day are judged."""
     midnight = day.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return in_force(read, RHYTHM, midnight), in_force(read, CONTROLLER_RHYTHM, midnight)
+
+
+def new_versions(read: Read, site: Site, day: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rhythm of points and of controllers, learned from TRAINING before that UTC midnight, valid a day after it.
+
+    A day of waiting lets the readings of the last one come in, and lets a version be the same whenever it is made.
+    """
+    start, valid = day - TRAINING, day + _DAY
+    series = read(CLEAN_SERIES, start, day, columns=["point_id", "timestamp", "value", "quality"])
+    raw = read(RAW_BMS_READINGS, start, day, columns=["point_id", "timestamp", "received_at"])
+    earlier = in_force(read, RHYTHM, day)
+    newest = earlier.set_index("point_id")["newest"] if len(earlier) else None
+    return learn(site, series, valid, newest), learn_lateness(site, raw, valid)
 
 
 def heard(

@@ -38,11 +38,12 @@ def gaps(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: datetim
         edges = np.r_[stamps, until]
         long = np.flatnonzero((edges[1:] > since) & (np.diff(edges) > limits.points.min()))
         for at in long:
-            grid = np.arange(edges[at] // _WINDOW + 1, edges[at + 1] // _WINDOW + 1) * _WINDOW
-            used = limits.used(np.full((len(grid), 1), edges[at]), grid[:, None])[:, 0]
+            begin, stop = edges[at], edges[at + 1]
+            grid = np.arange(begin // _WINDOW + 1, -(-stop // _WINDOW) + 1) * _WINDOW
+            used = limits.used(np.full((len(grid), 1), begin), np.minimum(grid, stop)[:, None])[:, 0]
             if used.max(initial=0) > 1:
-                begins.append(edges[at])
-                stops.append(NEVER if at + 1 == len(stamps) else edges[at + 1])
+                begins.append(begin)
+                stops.append(NEVER if at + 1 == len(stamps) else stop)
                 seen.append(grid[used > 1][0])
                 ids.append(point)
     columns = {"gap_start": begins, "gap_end": stops, "first_seen": seen}

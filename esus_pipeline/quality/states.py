@@ -8,6 +8,7 @@ against the lateness that it usually has. A verdict uses nothing stamped at or a
 window judged live and one judged later from the same readings agree.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,16 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.frames import POINT_STATE, STEP
-from esus_pipeline.instants import NEVER, Floats, Ints, instants, length, microseconds
+from esus_pipeline.instants import NEVER, Floats, Ints, Mask, instants, length, microseconds
 from esus_pipeline.quality.bounds import Bounds
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.site import Site
 
 FINAL = timedelta(hours=8, minutes=30)
 """The building has been seen to deliver 8 hours late; what has not come after this will not come."""
-
-WITNESSES = 3
-"""A controller has reached the newest instant that so many of its points have reached: one odd clock does not count."""
 
 
 class State(StrEnum):
@@ -67,12 +65,12 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     windows = pd.date_range(start, end, freq=STEP, inclusive="left", unit="us")
     ends = microseconds(windows) + length(STEP)
     newest, believed = heard.newest(ends), heard.newest_good(ends)
-    member = _members(site)
-    watermark = watermarks(newest, member)
-    behind, own_mark = ends[:, None] - watermark, watermark[:, member]
-    controller_bound = bounds.controllers[None, :]
+    member = members(site)
+    reached = progress(ends, newest, member, bounds)
+    watermark, own_mark = reached.watermark, reached.watermark[:, member]
+    behind = ends[:, None] - watermark
     used, used_good = bounds.used(newest, own_mark), bounds.used(believed, own_mark)
-    tardy = (behind > controller_bound)[:, member]
+    tardy = reached.tardy[:, member]
     code = _code(ends, newest, used, used_good, tardy, bounds, heard.stuck(ends))
     since = np.where(code == _CODES[State.STUCK], heard.run_start(ends), newest)
     since = np.where(code == _CODES[State.IMPLAUSIBLE], heard.run_start(ends), since)
@@ -83,7 +81,7 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
         "age_minutes": _minutes(ends[:, None] - newest, newest == NEVER),
         "bound_minutes": bounds.minutes(newest, own_mark, used),
         "controller_late_minutes": _minutes(behind, watermark == NEVER)[:, member],
-        "controller_bound_minutes": np.broadcast_to(controller_bound / length(_MINUTE), behind.shape)[:, member],
+        "controller_bound_minutes": np.broadcast_to(bounds.controllers / length(_MINUTE), behind.shape)[:, member],
     }
     table = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
     table.insert(0, "since", instants(since.ravel()))
@@ -98,20 +96,32 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
 _MINUTE = timedelta(minutes=1)
 
 
-def watermarks(newest: Ints, member: npt.NDArray[np.intp]) -> Ints:
-    """How far each controller has delivered at each instant: [instants, controllers].
+@dataclass(frozen=True)
+class Progress:
+    """How far each controller has delivered at each instant; arrays are [instants, controllers]."""
 
-    `newest` is [instants, points], `member` the controller of each point. The mark is the newest stamp that
-    WITNESSES of the points have reached, or all of them where the controller has fewer.
-    """
-    marks = np.full((len(newest), member.max(initial=-1) + 1), NEVER)
-    for controller in range(marks.shape[1]):
+    watermark: Ints
+    tardy: Mask
+    """Whether it is later than it usually is."""
+
+
+def progress(ends: Ints, newest: Ints, member: npt.NDArray[np.intp], bounds: Bounds) -> Progress:
+    """Watermarks from the newest stamp of each point ([instants, points]); `member` is each point's controller."""
+    mark = watermarks(newest, member, bounds.witnesses)
+    return Progress(mark, ends[:, None] - mark > bounds.controllers)
+
+
+def watermarks(newest: Ints, member: npt.NDArray[np.intp], witnesses: Ints) -> Ints:
+    """The newest stamp that so many points of each controller have reached, or all of them where they are fewer."""
+    marks = np.full((len(newest), len(witnesses)), NEVER)
+    for controller, count in enumerate(witnesses):
         stamps = np.sort(newest[:, member == controller], axis=1)
-        marks[:, controller] = stamps[:, -min(WITNESSES, stamps.shape[1])]
+        marks[:, controller] = stamps[:, -min(int(count), stamps.shape[1])]
     return marks
 
 
-def _members(site: Site) -> npt.NDArray[np.intp]:
+def members(site: Site) -> npt.NDArray[np.intp]:
+    """For each point of the site the place of its controller in `controllers`."""
     names = controllers(site)
     return np.array([names.index(point.controller) for point in site.points], dtype=np.intp)
 
@@ -126,9 +136,9 @@ def _code(
     newest: Ints,
     used: Floats,
     used_good: Floats,
-    tardy: npt.NDArray[np.bool_],
+    tardy: Mask,
     bounds: Bounds,
-    stuck: npt.NDArray[np.bool_],
+    stuck: Mask,
 ) -> npt.NDArray[np.intp]:
     silent = np.broadcast_to(bounds.silent[None, :], newest.shape)
     quiet = tardy | (used > 1)
@@ -150,5 +160,5 @@ def _code(
     )
 
 
-def _minutes(span: Ints, unknown: npt.NDArray[np.bool_]) -> Floats:
+def _minutes(span: Ints, unknown: Mask) -> Floats:
     return np.where(unknown, np.nan, span / length(_MINUTE))

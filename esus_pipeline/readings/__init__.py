@@ -3,7 +3,19 @@
 from esus_pipeline.readings.clean import clean
 from esus_pipeline.readings.context import Read, slow_points, tables, with_context
 from esus_pipeline.readings.quality import Quality
+from esus_pipeline.readings.repair import reach, unclean
 from esus_pipeline.readings.rooms import room_frame, room_table
 
-__all__ = ["Quality", "Read", "clean", "room_frame", "room_table", "slow_points", "tables", "with_context"]
+__all__ = [
+    "Quality",
+    "Read",
+    "clean",
+    "reach",
+    "room_frame",
+    "room_table",
+    "slow_points",
+    "tables",
+    "unclean",
+    "with_context",
+]
 """`tables` is the whole way from the archive to both tables of a window; the others are its parts."""

@@ -23,6 +23,9 @@ _DAY = timedelta(days=1)
 LOOKBACK = RANKING + WITNESS_AGE
 """What is read of all points before `start`: points are ranked over a day, and its first readings need witnesses."""
 
+MEMORY = LOOKBACK
+"""How long a reading is a witness for later ones, or counts in the ranking of points."""
+
 
 class Read(Protocol):
     """What Archive.read does: rows of a table with start <= time < end, `only` those with the values named."""

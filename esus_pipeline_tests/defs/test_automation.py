@@ -12,7 +12,8 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from esus_pipeline.definitions import defs
 from esus_pipeline.defs import automation
 from esus_pipeline.defs.automation import every_quarter_hour, gap_sensor, late_readings_sensor
-from esus_pipeline.defs.jobs import REPAIR_TAG, late_readings, quarter_hour
+from esus_pipeline.defs.common import REPAIR_TAG
+from esus_pipeline.defs.jobs import late_readings, quarter_hour
 from esus_pipeline.defs.partitions import floor, key_of
 from esus_pipeline.defs.plan import shade_setpoint_schedule
 from esus_pipeline.defs.readings import REPAIR, raw_bms_readings

@@ -12,7 +12,7 @@ from esus_pipeline.bms import Poll
 from esus_pipeline.defs.automation import late_readings_sensor
 from esus_pipeline.defs.jobs import ASSETS
 from esus_pipeline.defs.partitions import floor, key_of, range_tags
-from esus_pipeline.defs.readings import REPAIR, raw_bms_readings
+from esus_pipeline.defs.readings import NIGHTLY, REPAIR, clean_series, raw_bms_readings
 from esus_pipeline.defs.resources import resources
 from esus_pipeline.frames import QUARANTINE, RAW_BMS_READINGS, STEP
 from esus_pipeline.settings import Settings
@@ -181,7 +181,45 @@ def test_readings_that_come_late_are_announced_for_their_windows_and_asked_to_be
     tick = late_readings_sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=before))
     [request] = tick.run_requests
     assert request.tags["dagster/asset_partition_range_start"] == key_of(live - timedelta(hours=8, minutes=1))
-    assert request.tags["dagster/asset_partition_range_end"] == key_of(live - timedelta(hours=2))
+    assert request.tags["dagster/asset_partition_range_end"] == key_of(live - STEP)  # each depends on those before it
+
+
+def test_readings_stored_by_a_poll_that_was_killed_before_it_said_so_are_announced_by_the_next(instance, tmp_path):
+    live = floor(datetime.now(UTC)) - STEP
+    old = live - timedelta(hours=2)
+    TOLD[:] = [(old + timedelta(minutes=1), 20.0)]
+    given_ = {**given(tmp_path, "http://127.0.0.1:9"), "bms": ToldBms()}
+    assert dg.materialize(
+        [raw_bms_readings, clean_series], instance=instance, resources=given_, partition_key=key_of(old)
+    ).success
+    point = given_["site"].load().point_ids[0]
+    stamp = pd.Timestamp(old + timedelta(minutes=2)).as_unit("us")
+    row = pd.DataFrame({"point_id": [point], "timestamp": [stamp], "value": [20.5], "received_at": [stamp]})
+    given_["data"].archive().merge(RAW_BMS_READINGS, row)
+    TOLD.append((old + timedelta(minutes=2), 20.5))
+    late, _ = poll(instance, tmp_path, live)
+    assert (late.partition, late.metadata[REPAIR].value) == (key_of(old), True)
+    assert dg.materialize([clean_series], instance=instance, resources=given_, partition_key=key_of(old)).success
+    assert [event.partition for event in poll(instance, tmp_path, live)] == [key_of(live)]
+
+
+def test_the_nightly_reread_announces_what_is_new_and_nothing_the_second_time(instance, tmp_path):
+    TOLD[:] = [(WINDOW, 20.0)]
+    poll(instance, tmp_path, WINDOW)
+    TOLD.append((WINDOW + 2 * STEP, 21.0))
+
+    def reread() -> list[str | None]:
+        result = dg.materialize(
+            [raw_bms_readings],
+            instance=instance,
+            resources={**given(tmp_path, "http://127.0.0.1:9"), "bms": ToldBms()},
+            tags={**range_tags(key_of(WINDOW), key_of(WINDOW + 4 * STEP)), **NIGHTLY},
+        )
+        events = result.asset_materializations_for_node("raw_bms_readings")
+        return [event.partition for event in events if REPAIR in event.metadata]
+
+    assert reread() == [key_of(WINDOW + 2 * STEP)]
+    assert reread() == []
 
 
 def test_an_old_window_asks_for_itself_alone_and_a_second_poll_changes_nothing(instance, tmp_path):

@@ -51,8 +51,11 @@ def node(name: str):
     return GRAPH.get(dg.AssetKey(name))
 
 
-def test_there_are_the_assets_of_the_chain():
-    assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == {*ASSETS, "room_models"}
+UPKEEP = {"point_rhythm", "room_models"}
+
+
+def test_there_are_the_assets_of_the_chain_and_of_the_upkeep():
+    assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == set(ASSETS) | UPKEEP
 
 
 @pytest.mark.parametrize("name", ASSETS)
@@ -90,12 +93,21 @@ def test_the_jobs_schedule_and_sensors():
     assert {job.name for job in repository.get_all_jobs()} >= {"quarter_hour", "late_readings"}
     selected = {
         name: {key.to_user_string() for key in repository.get_job(name).asset_layer.executable_asset_keys}
-        for name in ("quarter_hour", "late_readings")
+        for name in ("quarter_hour", "late_readings", "nightly_reread", "daily_rhythm")
     }
-    assert selected == {"quarter_hour": set(ASSETS), "late_readings": {"clean_series", "point_states"}}
-    schedules = {(each.name, each.cron_schedule, each.execution_timezone) for each in repository.schedule_defs}
-    assert schedules == {("every_quarter_hour", "3-59/15 * * * *", "UTC"), ("every_night", "20 2 * * *", "UTC")}
-    assert {each.job_name for each in repository.schedule_defs} == {"quarter_hour", "nightly"}
+    assert selected == {
+        "quarter_hour": set(ASSETS),
+        "late_readings": {"clean_series", "point_states"},
+        "nightly_reread": {"raw_bms_readings"},
+        "daily_rhythm": {"point_rhythm"},
+    }
+    assert {each.name: (each.cron_schedule, each.job_name) for each in repository.schedule_defs} == {
+        "every_quarter_hour": ("3-59/15 * * * *", "quarter_hour"),
+        "every_night": ("20 2 * * *", "nightly"),
+        "every_night_reread": ("40 1 * * *", "nightly_reread"),
+        "every_noon": ("10 12 * * *", "daily_rhythm"),
+    }
+    assert {each.execution_timezone for each in repository.schedule_defs} == {"UTC"}
     assert {sensor.name: sensor.job_name if sensor.targets else None for sensor in repository.sensor_defs} == {
         "gaps": "quarter_hour",
         "late_readings": "late_readings",
@@ -114,7 +126,7 @@ def test_automation_starts_by_itself_only_where_it_is_switched_on(switch, status
         "from esus_pipeline.defs.automation import SCHEDULES, SENSORS;"
         "import json; print(json.dumps([each.default_status.value for each in [*SCHEDULES, *SENSORS]]))"
     )
-    assert json.loads(python(code, ESUS_AUTOMATION=switch)) == [status] * 4
+    assert json.loads(python(code, ESUS_AUTOMATION=switch)) == [status] * 6
 
 
 def test_the_password_is_resolved_in_the_run_and_shown_by_its_name_alone():

@@ -1,0 +1,84 @@
+"""How late a controller usually delivers, learned from when its readings arrived.
+
+Belongs here: from raw readings with their arrival to one version of frames.CONTROLLER_RHYTHM, and what was known at
+an instant. Does not belong here: judging by it (see states).
+"""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from esus_pipeline.frames import CONTROLLER_RHYTHM
+from esus_pipeline.instants import NEVER, Ints, length, microseconds
+from esus_pipeline.quality.bounds import CONTROLLER, LONGEST, WITNESSES
+from esus_pipeline.quality.states import FINAL, controllers, members, watermarks
+from esus_pipeline.site import Site
+
+FEW_POLLS = 96
+"""With fewer polls than in a day nothing is learned."""
+
+QUANTILE = 0.98
+MARGIN = 1.25
+
+PROMPT = timedelta(minutes=30)
+"""As many witnesses are asked for as have nine times of ten spoken within this."""
+
+_MINUTE = length(timedelta(minutes=1))
+
+
+class Arrived:
+    """Newest stamp of each point as it was known at an instant, by when the readings arrived."""
+
+    def __init__(self, point_ids: tuple[int, ...], raw: pd.DataFrame) -> None:
+        """`raw` has point_id, timestamp and received_at."""
+        ordered = raw.sort_values(["point_id", "received_at"], kind="stable")
+        ids = ordered["point_id"].to_numpy()
+        stamps, arrivals = microseconds(ordered["timestamp"]), microseconds(ordered["received_at"])
+        parts = [slice(*np.searchsorted(ids, [point, point + 1])) for point in point_ids]
+        self._series = [(arrivals[part], np.r_[NEVER, np.maximum.accumulate(stamps[part])]) for part in parts]
+
+    def newest(self, instants: Ints) -> Ints:
+        """[instants, points]; NEVER where nothing was known."""
+        columns = [newest[np.searchsorted(arrival, instants, side="right")] for arrival, newest in self._series]
+        return np.stack(columns, axis=1)
+
+
+def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime) -> pd.DataFrame:
+    """One version of frames.CONTROLLER_RHYTHM: a row for every controller of the site.
+
+    Only polls count that brought something fresh from somewhere in the building: what a backfill or the first poll
+    after an outage of ours says about lateness is nothing.
+    """
+    polls = np.unique(microseconds(raw["received_at"]))
+    newest = Arrived(site.point_ids, raw).newest(polls)
+    live = polls - newest.max(axis=1, initial=NEVER) <= length(CONTROLLER)
+    polls, newest, names = polls[live], newest[live], controllers(site)
+    lags = [
+        polls[:, None] - watermarks(newest, members(site), np.full(len(names), count))
+        for count in range(1, WITNESSES + 2)
+    ]
+    rows = [_row(name, np.stack([lag[:, column] for lag in lags])) for column, name in enumerate(names)]
+    return CONTROLLER_RHYTHM.conform(pd.DataFrame(rows).assign(valid_from=pd.Timestamp(valid_from).as_unit("us")))
+
+
+def _row(name: str, lags: Ints) -> dict[str, object]:
+    """What is normal for one controller; `lags` is [number of witnesses - 1, polls].
+
+    With one of the witnesses lost, the watermark lags as one of a witness more does: that is the bound.
+    """
+    known = (lags < length(LONGEST)).all(axis=0)
+    if known.sum() < FEW_POLLS:
+        usual = np.full(len(lags), float(length(CONTROLLER)))
+        witnesses = WITNESSES
+    else:
+        usual = MARGIN * np.quantile(lags[:, known], QUANTILE, axis=1)
+        prompt = np.quantile(lags[:WITNESSES, known], 0.9, axis=1) <= length(PROMPT)
+        witnesses = max(int(prompt.sum()), 1)
+    bound = np.clip(usual, length(CONTROLLER), length(FINAL))[witnesses] / _MINUTE
+    return {
+        "controller": name,
+        "polls": int(known.sum()),
+        "witnesses": witnesses,
+        "bound_minutes": float(bound),
+    }
