@@ -183,8 +183,7 @@ RHYTHM = Frame(
             _column("newest", TIMESTAMP, "UTC", "newest reading ever received before the version was made"),
             _number("level_low", "canonical unit", "0.5 % of the good readings are below"),
             _number("level_high", "canonical unit", "0.5 % of the good readings are above"),
-            _number("still_minutes", "min", "longest run of equal readings that was seen"),
-            _number("still_readings", "1", "most equal readings in a row that were seen"),
+            _number("still_minutes", "min", "99.7 % of the runs of equal readings are not longer"),
         ]
     ),
     key=("valid_from", "point_id"),

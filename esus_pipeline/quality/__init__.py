@@ -1,7 +1,7 @@
 """Whom to believe: every point's rhythm, its state in every window, the ledger of gaps. Pure functions on frames."""
 
 from esus_pipeline.quality.bounds import Bounds, bounds, silent_by_nature
-from esus_pipeline.quality.context import in_force, new_versions, versions
+from esus_pipeline.quality.context import new_versions, versions
 from esus_pipeline.quality.gaps import gaps, ledger
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.quality.judgement import Walk
@@ -22,7 +22,6 @@ __all__ = [
     "bounds",
     "controllers",
     "gaps",
-    "in_force",
     "judge",
     "learn",
     "learn_lateness",

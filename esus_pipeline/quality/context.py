@@ -4,17 +4,17 @@ Belongs here: how much history to read. `read` is anything with the signature of
 judging.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
-from esus_pipeline.frames import CLEAN_SERIES, CONTROLLER_RHYTHM, RAW_BMS_READINGS, RHYTHM, Frame
+from esus_pipeline.frames import CLEAN_SERIES, CONTROLLER_RHYTHM, RAW_BMS_READINGS, RHYTHM
 from esus_pipeline.instants import instants, microseconds
 from esus_pipeline.quality.bounds import LONGEST
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.quality.lateness import learn_lateness
 from esus_pipeline.quality.rhythm import TRAINING, learn
-from esus_pipeline.readings import Read
+from esus_pipeline.readings import Read, in_force
 from esus_pipeline.site import Site
 
 LOOK_BACK = LONGEST
@@ -23,23 +23,13 @@ LOOK_BACK = LONGEST
 MEMORY = timedelta(days=31)
 """How far back the newest reading of a silent point is looked for where no rhythm knows it."""
 
-VERSION_AGE = timedelta(days=28)
-"""A rhythm older than this is not in force any more; the configured bounds are."""
-
 _COLUMNS = ["point_id", "timestamp", "quality"]
 _DAY = timedelta(days=1)
 
 
-def in_force(read: Read, frame: Frame, at: datetime) -> pd.DataFrame:
-    """Rows of the newest version (of frames.RHYTHM or CONTROLLER_RHYTHM) that is valid at `at`; maybe none."""
-    rows = read(frame, at - VERSION_AGE, at + timedelta(microseconds=1))
-    return rows[rows["valid_from"] == rows["valid_from"].max()].reset_index(drop=True)
-
-
 def versions(read: Read, day: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rhythm of points and of controllers by which all windows of that UTC day are judged."""
-    midnight = day.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return in_force(read, RHYTHM, midnight), in_force(read, CONTROLLER_RHYTHM, midnight)
+    return in_force(read, RHYTHM, day), in_force(read, CONTROLLER_RHYTHM, day)
 
 
 def new_versions(read: Read, site: Site, day: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -61,6 +61,7 @@ GAIN = 0.8
 _MINUTE = length(timedelta(minutes=1))
 _LEAST_RATE = 0.02
 _EXTREME = 0.005
+_STILLEST = 0.003
 
 
 def learn(site: Site, clean: pd.DataFrame, valid_from: datetime, newest: pd.Series | None = None) -> pd.DataFrame:
@@ -178,12 +179,10 @@ def _levels(value: Floats) -> dict[str, object]:
 
 
 def _stillness(stamps: Ints, value: Floats) -> dict[str, object]:
-    """The longest run of equal readings, by time and by number."""
+    """How long runs of equal readings are, but for the few longest: those may be a sensor that was stuck."""
     if len(value) < FEW:
-        return {"still_minutes": np.nan, "still_readings": np.nan}
+        return {"still_minutes": np.nan}
     starts = np.flatnonzero(np.r_[True, value[1:] != value[:-1]])
     stops = np.r_[starts[1:], len(value)]
-    return {
-        "still_minutes": float((stamps[stops - 1] - stamps[starts]).max() / _MINUTE),
-        "still_readings": float((stops - starts).max()),
-    }
+    runs = (stamps[stops - 1] - stamps[starts]) / _MINUTE
+    return {"still_minutes": float(np.quantile(runs, 1 - _STILLEST))}

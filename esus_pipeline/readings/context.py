@@ -13,18 +13,19 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from esus_pipeline.frames import RAW_BMS_READINGS, Frame
+from esus_pipeline.frames import RAW_BMS_READINGS, RHYTHM, Frame
 from esus_pipeline.readings.clean import clean
-from esus_pipeline.readings.quality import WITNESS_AGE, Quality
+from esus_pipeline.readings.plausibility import MEMORY
+from esus_pipeline.readings.quality import Quality
 from esus_pipeline.readings.rooms import RANKING, room_table
 from esus_pipeline.site import Site
 
 _DAY = timedelta(days=1)
-LOOKBACK = RANKING + WITNESS_AGE
+LOOKBACK = RANKING + MEMORY
 """What is read of all points before `start`: points are ranked over a day, and its first readings need witnesses."""
 
-MEMORY = LOOKBACK
-"""How long a reading is a witness for later ones, or counts in the ranking of points."""
+VERSION_AGE = timedelta(days=28)
+"""A rhythm older than this is not in force any more."""
 
 
 class Read(Protocol):
@@ -65,9 +66,26 @@ def with_context(read: Read, site: Site, start: datetime, end: datetime) -> pd.D
     return pd.concat(parts, ignore_index=True)
 
 
+def in_force(read: Read, frame: Frame, at: datetime) -> pd.DataFrame:
+    """Rows of the newest version (of frames.RHYTHM or CONTROLLER_RHYTHM) that is valid on the UTC day of `at`."""
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    oldest = day - VERSION_AGE
+    end = day + timedelta(microseconds=1)
+    while day >= oldest:
+        rows = read(frame, day, end)
+        if len(rows):
+            return rows[rows["valid_from"] == rows["valid_from"].max()].reset_index(drop=True)
+        day, end = day - _DAY, day
+    return frame.empty()
+
+
 def tables(read: Read, site: Site, start: datetime, end: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Clean series with start <= timestamp < end, and the room table of the windows that start in [start, end)."""
-    everything = clean(site, with_context(read, site, start, end), None, end)
+    """Clean series with start <= timestamp < end, and the room table of the windows that start in [start, end).
+
+    The span lies within one UTC day, all of which is judged by one version of the rhythm.
+    """
+    rhythm = in_force(read, RHYTHM, start)
+    everything = clean(site, with_context(read, site, start, end), None, end, rhythm)
     window = everything[everything["timestamp"] >= start].reset_index(drop=True)
     return window, room_table(site, everything, start, end)
 

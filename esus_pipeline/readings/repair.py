@@ -9,7 +9,7 @@ from datetime import datetime
 import pandas as pd
 
 from esus_pipeline.frames import CLEAN_SERIES, RAW_BMS_READINGS, STEP, Frame
-from esus_pipeline.readings.context import MEMORY, Read
+from esus_pipeline.readings.context import LOOKBACK, Read
 
 _KEY = ["point_id", "timestamp"]
 
@@ -32,10 +32,10 @@ def unclean(read: Read, rooms: Frame, start: datetime, end: datetime) -> pd.Data
 def reach(read: Read, changed: pd.DataFrame, until: datetime) -> datetime:
     """Start of the last window before `until` (a window's start) that depends on one of the changed readings.
 
-    A reading speaks until the next one of its point comes, and it is a witness for MEMORY.
+    A reading speaks until the next one of its point comes, and it is a witness, or counts in the ranking, for LOOKBACK.
     """
     last = until - STEP
-    witness = changed["timestamp"].max() + MEMORY
+    witness = changed["timestamp"].max() + LOOKBACK
     if witness >= pd.Timestamp(last):
         return last
     points = sorted(set(changed["point_id"]))

@@ -37,6 +37,10 @@ class Quantity(BaseModel):
     high: float | None = None
     max_rate: Annotated[float, Field(gt=0)] | None = None
     """Largest honest change per minute between two readings; none where jumps are normal."""
+    spike: Annotated[float, Field(gt=0)] | None = None
+    """A reading further than this from the middle of those before it is a spike; none where any jump is honest."""
+    still: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))] | None = None
+    """A sensor that says the same for longer is stuck; none where stillness is honest."""
     sampling: Literal["mean", "interpolate", "last"] = "last"
     """Onto the 15-minute grid: time-weighted mean of the held signal, the same of the line between two readings,
     or the value in force at the end of the window."""
@@ -60,8 +64,11 @@ _SETPOINT_AGE = timedelta(days=31)
 _STATE_AGE = timedelta(days=31)
 
 
-def _temperature(low: float, high: float, max_rate: float | None) -> Quantity:
-    return Quantity(unit="degC", low=low, high=high, max_rate=max_rate, sampling="interpolate")
+def _temperature(low: float, high: float, max_rate: float | None, spike: float | None = None) -> Quantity:
+    still = None if spike is None else timedelta(days=1)
+    return Quantity(
+        unit="degC", low=low, high=high, max_rate=max_rate, spike=spike, still=still, sampling="interpolate"
+    )
 
 
 def _setpoint(unit: str, low: float, high: float) -> Quantity:
@@ -84,12 +91,14 @@ _SUN_LIMIT = Quantity(unit="unknown", low=0, high=2000, max_age=_SETPOINT_AGE)
 _SUN_SENSOR = Quantity(unit="unknown", low=0, high=2000, sampling="mean")
 
 QUANTITIES: dict[str, Quantity] = {
-    "air_temperature": _temperature(5, 45, 1.0),
+    "air_temperature": _temperature(5, 45, 1.0, 1.5),
     "base_setpoint": _setpoint("degC", 10, 30),
     "blind_motor_east": _state("state", 0, 10),
     "blind_motor_south": _state("state", 0, 10),
     "blind_position": _share(timedelta(days=31)),
-    "co2": Quantity(unit="ppm", low=200, high=5000, max_rate=400, sampling="interpolate"),
+    "co2": Quantity(
+        unit="ppm", low=200, high=5000, max_rate=400, spike=300, still=timedelta(hours=6), sampling="interpolate"
+    ),
     "cooling_setpoint": _setpoint("degC", 10, 40),
     "cooling_valve": _share(timedelta(days=4)),
     "damper_off_delay": _setpoint("min", 0, 240),
@@ -116,7 +125,7 @@ QUANTITIES: dict[str, Quantity] = {
     "lighting_energy": _meter("kWh"),
     "occupancy": Quantity(unit="bool", low=0, high=1, sampling="mean", max_age=timedelta(days=4)),
     "occupants": Quantity(unit="person", low=0, high=1000, sampling="mean", max_age=timedelta(days=4)),
-    "outdoor_temperature": _temperature(-40, 50, None),
+    "outdoor_temperature": _temperature(-40, 50, None, 4.0),
     "plug_energy": _meter("kWh"),
     "radiator_valve": _share(timedelta(days=4)),
     "setpoint_offset": _setpoint("K", -10, 10),

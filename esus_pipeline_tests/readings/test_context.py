@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.frames import RAW_BMS_READINGS, Frame
+from esus_pipeline.frames import RAW_BMS_READINGS, RHYTHM, Frame
 from esus_pipeline.readings import clean, room_table, slow_points, tables, with_context
 from esus_pipeline_tests.readings.house import NOON, STEP, A, house, raw
 
@@ -21,6 +21,8 @@ class Reads:
         self.asked: list[tuple[datetime, datetime, Any]] = []
 
     def __call__(self, frame: Frame, start: datetime, end: datetime, /, **only: Any) -> pd.DataFrame:
+        if frame is RHYTHM:
+            return frame.empty()
         assert frame is RAW_BMS_READINGS
         self.asked.append((start, end, only.get("point_id")))
         rows = self.rows[(self.rows.timestamp >= start) & (self.rows.timestamp < end)]
@@ -38,18 +40,18 @@ def test_an_empty_archive_gives_empty_rooms():
     assert rooms.drop(columns=["room", "timestamp"]).isna().all(axis=None)
 
 
-def test_a_day_is_read_of_all_points_and_no_more_when_the_slow_ones_are_heard_in_it():
-    reads = Reads(raw((40, -60, 21), (10, -60, 1), (10, -3 * DAY, 1)))
+def test_two_days_are_read_of_all_points_and_no_more_when_the_slow_ones_are_heard_in_it():
+    reads = Reads(raw((40, -60, 21), (10, -60, 1), (10, -4 * DAY, 1)))
     got = with_context(reads, house(), NOON, END)
     assert len(got) == 2
-    assert reads.asked == [(NOON - timedelta(hours=25), END, None)]
+    assert reads.asked == [(NOON - timedelta(hours=49), END, None)]
 
 
 def test_a_slow_point_is_looked_for_until_it_is_found():
     reads = Reads(raw((40, -10 * DAY, 21), (40, -12 * DAY, 19), (10, -10 * DAY, 1)))
     got = with_context(reads, house(), NOON, END)
     assert got.value.tolist() == [21]
-    assert len(reads.asked) == 1 + 10
+    assert len(reads.asked) == 1 + 9
     assert all(points == [40] for _, _, points in reads.asked[1:])
     assert tables(reads, house(), NOON, END)[1].set_index("room").order[A] == 21
 

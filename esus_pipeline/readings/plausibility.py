@@ -1,0 +1,120 @@
+"""Whether a reading fits those before it: spikes, stuck values, unit jumps, two logs of one sensor that disagree.
+
+Belongs here: rules on arrays of readings ordered by point and time (microseconds). Does not belong here: the
+vocabulary and the rate rule (see quality), the limits of a quantity (see site.quantities).
+
+No rule looks at a later reading, and none further back than MEMORY; so a verdict given live is the one that a
+backfill gives, however much history is at hand.
+"""
+
+from datetime import timedelta
+
+import numpy as np
+
+from esus_pipeline.instants import Floats, Ints, Mask, length
+
+MEMORY = timedelta(hours=25)
+"""No rule looks further back than this."""
+
+WITNESSES = 7
+"""Readings before a reading whose median it is held against."""
+
+FEWEST = 3
+"""With fewer of them, spikes and stuck values cannot be told."""
+
+SPREADS = 5.0
+"""Median absolute deviations that a reading may be off, beside the quantity's own jump."""
+
+LONG = 4.0
+"""Hours after which a room may be anything that it will ever be."""
+
+TWIN_AGE = timedelta(minutes=30)
+"""An older reading of the other log says nothing about this one."""
+
+_DAY = length(timedelta(hours=24))
+_HOUR = length(timedelta(hours=1))
+_SCALES = ((0.1, 0.0), (0.01, 0.0), (10.0, 0.0), (100.0, 0.0))
+"""(factor, offset) that bring a value in a wrong decimal unit back."""
+_TEMPERATURE_SCALES = (*_SCALES, (5 / 9, -160 / 9), (1.0, -273.15))
+"""The same for degC, where degF and K are met too."""
+
+
+def spikes(point: Ints, time: Ints, value: Floats, jump: Floats) -> Mask:
+    """Readings far from the median of the WITNESSES before them (a causal Hampel filter).
+
+    Hampel, The influence curve and its role in robust estimation, JASA 69 (1974). `jump` is how far a reading may
+    honestly be off, NaN for any; the same is added for every hour since the last witness, at most LONG times.
+    """
+    verdict = np.zeros(len(point), dtype=bool)
+    off = np.zeros(len(point), dtype=np.int8)
+    for back in range(1, WITNESSES + 1):
+        near = _before(point, time, back)
+        off[back:] += near & (np.abs(value[back:] - value[:-back]) > jump[back:])
+    rows = np.flatnonzero(off >= FEWEST)
+    if not len(rows):
+        return verdict
+    steps = rows[:, None] - np.arange(1, WITNESSES + 1)
+    known = (steps >= 0) & (point[steps] == point[rows, None]) & (time[rows, None] - time[steps] <= _DAY)
+    witnesses = np.where(known, value[steps], np.nan)
+    middle = np.nanmedian(witnesses, axis=1)
+    spread = np.nanmedian(np.abs(witnesses - middle[:, None]), axis=1)
+    hours = (time[rows] - time[rows - 1]) / _HOUR
+    allowed = jump[rows] * (1 + np.minimum(hours, LONG)) + SPREADS * spread
+    verdict[rows] = np.abs(value[rows] - middle) > allowed
+    return verdict
+
+
+def stuck(point: Ints, time: Ints, value: Floats, still: Floats) -> Mask:
+    """Readings that end a time of at least `still` microseconds (at most a day, NaN for any) of equal readings."""
+    rows = np.flatnonzero(np.isfinite(still))
+    same = np.r_[False, (point[1:] == point[:-1]) & (value[1:] == value[:-1])]
+    rows = rows[same[rows]]
+    verdict = np.zeros(len(point), dtype=bool)
+    if not len(rows):
+        return verdict
+    start = np.maximum.accumulate(np.where(same, 0, np.arange(len(point))))[rows]
+    order = np.unique(point, return_inverse=True)[1].astype(np.int64) << 52
+    since = order[rows] + time[rows] - still[rows].astype(np.int64)
+    last = np.searchsorted(order + time, since, side="right") - 1  # the newest reading before that time began
+    within = np.maximum(last, 0)
+    known = (last >= start) & (time[rows] - time[within] <= length(MEMORY))
+    verdict[rows] = known & (rows - within + 1 >= FEWEST)
+    return verdict
+
+
+def unit_jumps(point: Ints, time: Ints, value: Floats, low: Floats, high: Floats, celsius: Mask) -> Mask:
+    """Readings outside the point's usual levels that another unit would bring inside, two of them in a row.
+
+    `low` and `high` are the usual levels, NaN where they are unknown.
+    """
+    margin = (high - low) / 2
+    outside = (value < low - margin) | (value > high + margin)
+    explained = np.zeros(len(point), dtype=bool)
+    rows = np.flatnonzero(outside)
+    for scales, chosen in ((_TEMPERATURE_SCALES, celsius[rows]), (_SCALES, ~celsius[rows])):
+        for factor, offset in scales:
+            there = value[rows] * factor + offset
+            explained[rows] |= chosen & (there >= low[rows]) & (there <= high[rows])
+    verdict = np.zeros(len(point), dtype=bool)
+    verdict[1:] = explained[1:] & explained[:-1] & _before(point, time, 1)
+    return verdict
+
+
+def twin_values(point: Ints, time: Ints, value: Floats, good: Mask, twin: Ints) -> Floats:
+    """The newest good value of each row's `twin` (a point id, negative for none) at its time; NaN where too old."""
+    found = np.full(len(point), np.nan)
+    for other in np.unique(twin[twin >= 0]):
+        rows = np.flatnonzero(twin == other)
+        source = np.flatnonzero((point == other) & good)
+        at = np.searchsorted(time[source], time[rows], side="right") - 1
+        if not len(source):
+            continue
+        near = source[np.maximum(at, 0)]
+        young = (at >= 0) & (time[rows] - time[near] <= length(TWIN_AGE))
+        found[rows] = np.where(young, value[near], np.nan)
+    return found
+
+
+def _before(point: Ints, time: Ints, back: int) -> Mask:
+    """For all rows but the first `back`: whether the one so far before is of the same point and not too old."""
+    return np.asarray((point[back:] == point[:-back]) & (time[back:] - time[:-back] <= _DAY))
