@@ -5,9 +5,9 @@ BIN := .venv/bin
 SHELL := /bin/bash
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help install demo test lint bench dashboards lock security clean
+.PHONY: help install demo test lint bench score-quality dashboards lock security clean
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: .venv/.installed ## Install the locked environment into .venv
 
@@ -43,6 +43,9 @@ lint: install ## Format check, lint, types, Dagster definitions
 
 bench: install ## Measure, print one table, write build/bench.json
 	$(BIN)/python -W ignore -m esus_pipeline_tests.bench $(ARGS)
+
+score-quality: install ## Score silence and nonsense on weeks that nothing was learned from
+	$(BIN)/python -W ignore -m esus_pipeline_tests.score $(ARGS)
 
 dashboards: install ## Write Grafana's dashboards from their source
 	$(BIN)/python -m grafana.source

@@ -279,6 +279,19 @@ def alerts(test: bool) -> None:
 
 
 @main.command()
+@click.option("--since", default="7d", show_default=True, help="36h, 7d, 2w, or an instant such as 2026-06-21T00:00.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file, too.")
+def quality(since: str, html: Path | None) -> None:
+    """Which points are silent, late, stuck or absurd, since when, how sure that is, and what was lost."""
+    from esus_pipeline.quality.command import FAILURES, run
+
+    try:
+        click.echo(run(_settings(), since, html, datetime.now(UTC)), nl=False)
+    except FAILURES as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
 def recover() -> None:
     """Mark runs as failed whose process is gone. Call it before a code server starts, never beside a running one."""
     import dagster as dg

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from esus_pipeline.frames import CONTROLLER_RHYTHM, RHYTHM
+from esus_pipeline.frames import CONTROLLER_RHYTHM
 from esus_pipeline.instants import NEVER, Floats, Ints, Mask, length
 from esus_pipeline.quality.week import KINDS, kind_at, spent
 from esus_pipeline.site import Point, Site
@@ -83,11 +83,10 @@ def bounds(site: Site, rhythm: pd.DataFrame | None = None, controllers: pd.DataF
     """Bounds of a version (frames.RHYTHM, frames.CONTROLLER_RHYTHM), configured ones for whoever is not in it."""
     names = list(dict.fromkeys(point.controller for point in site.points))
     points = np.array([[configured(site, point)] * len(KINDS) for point in site.points]).reshape(-1, len(KINDS))
-    learned = (RHYTHM.empty() if rhythm is None else rhythm).set_index("point_id")
-    for row, point in enumerate(site.points):
-        if point.id in learned.index:
-            values = learned.loc[point.id, COLUMNS].to_numpy(dtype=float) * _MINUTE
-            points[row] = np.where(np.isnan(values), np.inf, values)
+    if rhythm is not None and len(rhythm):
+        learned = rhythm.set_index("point_id")[COLUMNS].reindex(site.point_ids).to_numpy() * _MINUTE
+        there = np.isin(site.point_ids, rhythm["point_id"])
+        points[there] = np.where(np.isnan(learned), np.inf, learned)[there]
     known = (CONTROLLER_RHYTHM.empty() if controllers is None else controllers).set_index("controller")
     usual, witnesses = (
         np.array([known[column].get(name, default) for name in names], dtype=float)

@@ -66,22 +66,29 @@ def ledger(stored: pd.DataFrame, found: pd.DataFrame, heard: Heard, site: Site, 
     ended = rows["gap_end"].fillna(rows["gap_start"])
     rows["state"] = np.where(pd.Timestamp(end) - ended > FINAL, MISSING, LATE)
     rows["healed_at"] = instants(np.full(len(rows), NEVER))
-    return pd.concat([GAP.conform(rows), _healed(stored, found, heard, site, end)], ignore_index=True)
+    return pd.concat([GAP.conform(rows), _settled(stored, found, heard, site, end)], ignore_index=True)
 
 
-def _healed(stored: pd.DataFrame, found: pd.DataFrame, heard: Heard, site: Site, end: datetime) -> pd.DataFrame:
-    """Stored gaps that were not healed before, are gaps no more and hold readings now."""
+def _settled(stored: pd.DataFrame, found: pd.DataFrame, heard: Heard, site: Site, end: datetime) -> pd.DataFrame:
+    """Stored gaps that are no longer found: healed where they hold readings now, final where they are old enough."""
     key = ["point_id", "gap_start"]
-    rest = stored[(stored["state"] != HEALED) & (stored["gap_start"] < pd.Timestamp(end))]
+    rest = stored[
+        (stored["state"] == LATE) | ((stored["state"] == MISSING) & (stored["gap_start"] < pd.Timestamp(end)))
+    ]
     rest = rest[~pd.MultiIndex.from_frame(rest[key]).isin(pd.MultiIndex.from_frame(found[key]))]
     stamps = dict(zip(site.point_ids, heard.stamps(_micros(end)), strict=True))
-    filled = [
-        bool(((stamps.get(point, _NONE) > begin) & ((stamps.get(point, _NONE) < stop) | (stop == NEVER))).any())
-        for point, begin, stop in zip(
-            rest["point_id"], microseconds(rest["gap_start"]), microseconds(rest["gap_end"]), strict=True
-        )
-    ]
-    return GAP.conform(rest[np.array(filled, dtype=bool)].assign(state=HEALED, healed_at=pd.Timestamp(end)))
+    filled = np.array(
+        [
+            bool(((stamps.get(point, _NONE) > begin) & ((stamps.get(point, _NONE) < stop) | (stop == NEVER))).any())
+            for point, begin, stop in zip(
+                rest["point_id"], microseconds(rest["gap_start"]), microseconds(rest["gap_end"]), strict=True
+            )
+        ],
+        dtype=bool,
+    )
+    healed = rest[filled].assign(state=HEALED, healed_at=pd.Timestamp(end))
+    final = rest[~filled & (rest["state"] == LATE) & (pd.Timestamp(end) - rest["gap_end"] > FINAL)]
+    return pd.concat([GAP.conform(healed), GAP.conform(final.assign(state=MISSING))], ignore_index=True)
 
 
 def _micros(instant: datetime) -> np.int64:

@@ -40,7 +40,9 @@ _TEMPERATURE_SCALES = (*_SCALES, (5 / 9, -160 / 9), (1.0, -273.15))
 
 
 def spikes(point: Ints, time: Ints, value: Floats, jump: Floats) -> Mask:
-    """Readings far from the median of the WITNESSES before them (a causal Hampel filter).
+    """Readings far from the median of the WITNESSES before them (a causal Hampel filter) and from the last of them.
+
+    So a spike is flagged, the return from it is not, and a lasting step costs one reading.
 
     Hampel, The influence curve and its role in robust estimation, JASA 69 (1974). `jump` is how far a reading may
     honestly be off, NaN for any; the same is added for every hour since the last witness, at most LONG times.
@@ -50,7 +52,8 @@ def spikes(point: Ints, time: Ints, value: Floats, jump: Floats) -> Mask:
     for back in range(1, WITNESSES + 1):
         near = _before(point, time, back)
         off[back:] += near & (np.abs(value[back:] - value[:-back]) > jump[back:])
-    rows = np.flatnonzero(off >= FEWEST)
+    fresh = np.r_[False, (point[1:] != point[:-1]) | (np.abs(value[1:] - value[:-1]) > jump[1:])]
+    rows = np.flatnonzero((off >= FEWEST) & fresh)
     if not len(rows):
         return verdict
     steps = rows[:, None] - np.arange(1, WITNESSES + 1)

@@ -29,7 +29,7 @@ from esus_pipeline.quality import (
 )
 from esus_pipeline.readings import clean
 from esus_pipeline_tests.score.inject import outages, strike
-from esus_pipeline_tests.score.worlds import POLL, World
+from esus_pipeline_tests.score.worlds import POLL, World, with_points
 
 STEP = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
@@ -131,7 +131,7 @@ def commissioned(world: World) -> World:
     heard = world.training.groupby("point_id").size()
     points = tuple(point for point in world.site.points if heard.get(point.id, 0) >= 8)
     raw = world.raw[world.raw["point_id"].isin([point.id for point in points])].reset_index(drop=True)
-    return replace(world, site=world.site.model_copy(update={"points": points}), raw=raw)
+    return replace(world, site=with_points(world.site, points), raw=raw)
 
 
 def _detected(world: World, limits: Bounds, lost: pd.DataFrame, rung: pd.DataFrame) -> pd.DataFrame:

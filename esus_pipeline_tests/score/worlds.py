@@ -70,7 +70,7 @@ def ou44(
     late = 2 + 118 * np.random.default_rng(44).uniform(size=len(raw)) ** 4
     raw["received_at"] = raw["timestamp"] + pd.to_timedelta(late.round(), unit="s")
     points = tuple(_below(point, "/OU44/") for point in site.points)
-    return World("ou44", site.model_copy(update={"points": points}), polled(raw), start, end)
+    return World("ou44", with_points(site, points), polled(raw), start, end)
 
 
 def polled(raw: pd.DataFrame) -> pd.DataFrame:
@@ -78,6 +78,13 @@ def polled(raw: pd.DataFrame) -> pd.DataFrame:
     ends = [stamps.dt.as_unit("us").dt.ceil("15min") for stamps in (raw["received_at"] - POLL, raw["timestamp"])]
     received = ends[0].where(ends[0] > ends[1], ends[1]) + POLL
     return RAW_BMS_READINGS.conform(raw.assign(received_at=received))
+
+
+def with_points(site: Site, points: tuple[Point, ...]) -> Site:
+    """The site with other points; what it had remembered of its own is forgotten."""
+    copy = site.model_copy(update={"points": points})
+    copy.__dict__.pop("point_ids", None)
+    return copy
 
 
 def _below(point: Point, prefix: str) -> Point:
