@@ -60,9 +60,9 @@ def test_windows_are_made_by_themselves_delivered_and_the_plan_is_there(stack, w
 
     finished = wait_until("a run has succeeded", done, 300, pause=2.0)
     assert {run["pipelineName"] for run in finished} <= {"quarter_hour", "late_readings"}
-    wait_until("readings are in InfluxDB", lambda: stack.influx.count("clean_series"), 180, pause=2.0)
+    wait_until("readings are in InfluxDB", lambda: stack.influx.count("clean_series"), 300, pause=2.0)
     plans = ("shade_setpoint_schedule", "shade_position")
-    wait_until("plans are in InfluxDB", lambda: stack.influx.count(*plans) > 100, 180, pause=2.0)
+    wait_until("plans are in InfluxDB", lambda: stack.influx.count(*plans) > 100, 300, pause=2.0)
     assert int(ask(stack, "select count(*) from event_logs")) > 20
     plan = web.get("/plan/", auth=stack.user)
     assert plan.status_code == 200
@@ -192,7 +192,7 @@ def test_a_backup_restores_the_whole_system(stack, tmp_path):
     assert point.status_code == 204
     stack.stop_service("daemon")  # nothing new starts; a busy machine would never be quiet
     ended = "select count(*) = 0 from runs where status in ('STARTING', 'STARTED', 'CANCELING')"
-    wait_until("runs have ended", lambda: ask(stack, ended) == "t", 180, pause=2.0)
+    wait_until("runs have ended", lambda: ask(stack, ended) == "t", 300, pause=2.0)
     made = deploy(stack, "backup.sh", tmp_path)
     assert made.returncode == 0, made.stderr
     [backup] = tmp_path.iterdir()
