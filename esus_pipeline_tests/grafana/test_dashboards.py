@@ -86,6 +86,20 @@ def test_an_alert_fits_the_schema_and_leads_to_a_panel_about_the_same_thing(rule
     assert len(rule["annotations"]["description"]) > 100
 
 
+def test_the_container_is_given_what_provisioning_asks_for():
+    container = yaml.safe_load((FOLDER.parent / "docker-compose.yml").read_text(encoding="utf-8"))["services"][
+        "grafana"
+    ]
+    assert {"INFLUXDB_URL", "INFLUXDB_BUCKET"} <= set(container["environment"])
+    mounted = dict(volume.split(":")[:2] for volume in container["volumes"])
+    assert mounted["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    assert mounted["influx-reader"] == "/run/influx/reader"
+    path = provisioned("dashboards/esus.yaml")["providers"][0]["options"]["path"]
+    assert mounted["./grafana/dashboards"] == path
+    home = container["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home in {f"{path}/{uid}.json" for uid in BOARDS}
+
+
 def test_provisioning_names_no_secret_and_only_what_the_container_is_given():
     text = (FOLDER / "provisioning" / "datasources" / "influxdb.yaml").read_text(encoding="utf-8")
     [source] = yaml.safe_load(text)["datasources"]

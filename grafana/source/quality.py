@@ -191,7 +191,7 @@ def _flags() -> timeseries.Panel:
         {EACH}, "quantity\""""
     return bars(
         "Flagged readings by quantity",
-        "Readings that are stored but not used: out of range, too fast, or of an unknown unit (see docs/quality.md).",
+        "Readings that are stored but not used, because they are out of range or too fast, for example.",
         "short",
         "No reading was flagged in this time",
         Influx(query, alias="$tag_quantity"),
