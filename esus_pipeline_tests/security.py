@@ -104,7 +104,7 @@ ITEMS = (
     Item("Shell scripts: shellcheck", command="shellcheck -S warning -x deploy/*.sh"),
     Item(
         "Backup: a restored system has the same counts",
-        ("deploy/test_stack.py::test_a_backup_restores_the_whole_system",),
+        ("deploy/test_backup.py::test_a_backup_restores_the_whole_system",),
     ),
 )
 

@@ -254,16 +254,24 @@ class Stack:
 
 @contextmanager
 def running(folder: Path, **settings: str) -> Iterator[Stack]:
-    """The whole system, started; skips where it cannot run and says what is missing."""
+    """The whole system, started."""
+    with prepared(folder, **settings) as stack:
+        stack.start()
+        yield stack
+
+
+@contextmanager
+def prepared(folder: Path, **settings: str) -> Iterator[Stack]:
+    """The system before its start; skips where it cannot run and says what is missing."""
     if os.geteuid() != 0:
         pytest.skip("needs root: it changes users and makes a network of its own")
     path = f"/usr/sbin:{os.environ['PATH']}"
     if missing := [package for program, package in NEEDED.items() if not shutil.which(program, path=path)]:
         pytest.skip(f"needs the real programs: apt-get install {' '.join(missing)}")
+    folder.mkdir(parents=True, exist_ok=True)
     stack = Stack(folder, **settings)
     try:
         stack.prepare()
-        stack.start()
         yield stack
     finally:
         stack.end()

@@ -1,21 +1,17 @@
 """The whole system as docker-compose.yml describes it, used through nginx as people use it."""
 
 import json
-import os
 import re
-import shutil
 import ssl
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
 from esus_pipeline.demo.dagster_api import DagsterApi
-from esus_pipeline_tests.deploy.compose import REPO
 from esus_pipeline_tests.deploy.stack import Stack, running
 from esus_pipeline_tests.real.processes import wait_until
 
@@ -183,56 +179,8 @@ def test_services_write_nowhere_but_in_their_volumes(stack):
     assert stack.execute("nginx", "cat", "/run/secrets/bms_password").returncode != 0
 
 
-def test_a_backup_restores_the_whole_system(stack, tmp_path):
-    point = httpx.post(
-        f"{stack.influx.url}/api/v2/write?org=esus&bucket=esus",
-        content='drill value=1,note="a" 1\ndrill value=2 2',
-        headers={"Authorization": f"Token {stack.influx.token}"},
-    )
-    assert point.status_code == 204
-    stack.stop_service("daemon")  # nothing new starts; a busy machine would never be quiet
-    ended = "select count(*) = 0 from runs where status in ('STARTING', 'STARTED', 'CANCELING')"
-    wait_until("runs have ended", lambda: ask(stack, ended) == "t", 300, pause=2.0)
-    made = deploy(stack, "backup.sh", tmp_path)
-    assert made.returncode == 0, made.stderr
-    [backup] = tmp_path.iterdir()
-    before = dict(line.split() for line in (backup / "counts").read_text(encoding="utf-8").splitlines())
-    assert int(before["postgres.materializations"]) > 0
-    assert int(before["archive.shade_setpoint_schedule"]) > 0
-    assert before["influxdb.drill"] == "3"
-
-    for name in ("nginx", "webserver", "operator", "code"):
-        stack.stop_service(name)
-    stack.execute("postgres", "dropdb", "-U", "dagster", "--force", "dagster")
-    shutil.rmtree(stack.machine.volumes / "data" / "archive")
-    stack.influx.empty()
-
-    archive = backup / "archive.tar"
-    whole = archive.read_bytes()
-    archive.write_bytes(whole[:-1] + b"x")
-    damaged = deploy(stack, "restore.sh", backup)
-    assert damaged.returncode == 1
-    assert "is damaged" in damaged.stderr
-    archive.write_bytes(whole)
-    restored = deploy(stack, "restore.sh", backup)
-    assert restored.returncode == 0, restored.stdout + restored.stderr
-    assert f"all {len(before)} counts are as they were" in restored.stdout
-    assert stack.influx.count("drill") == 2
-
-
 def ask(stack: Stack, sql: str) -> str:
     """An answer of Dagster's database."""
     done = stack.execute("postgres", "psql", "-U", "dagster", "-d", "dagster", "-Atc", sql)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def deploy(stack: Stack, script: str, *words: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script of deploy/ with the stack in place of Docker."""
-    return subprocess.run(
-        [REPO / "deploy" / script, *words],
-        env={**os.environ, "ESUS_RUN": str(stack.runner())},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
