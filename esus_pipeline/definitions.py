@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from esus_pipeline.defs.automation import ASSETS, JOBS, SCHEDULES, SENSORS, UPKEEP
+from esus_pipeline.defs.automation import ASSETS, CHECKS, JOBS, SCHEDULES, SENSORS, UPKEEP
 from esus_pipeline.defs.delivery import delivery_definitions
 from esus_pipeline.defs.models import every_night, nightly, room_models
 from esus_pipeline.defs.resources import resources
@@ -15,6 +15,7 @@ def build_definitions(settings: Settings | None = None, overrides: dict[str, obj
     delivery = delivery_definitions(settings)
     return dg.Definitions(
         assets=[*ASSETS, *UPKEEP, room_models, *delivery["assets"]],
+        asset_checks=CHECKS,
         jobs=[*JOBS, nightly, *delivery["jobs"]],
         schedules=[*SCHEDULES, every_night],
         sensors=[*SENSORS, *delivery["sensors"]],

@@ -5,15 +5,19 @@ Silent points of a controller that is late itself are explained by it: one condi
 
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pandas as pd
 
 from esus_pipeline.alerts.condition import Condition, Severity
 from esus_pipeline.frames import STEP
-from esus_pipeline.quality import FINAL
+from esus_pipeline.quality import FINAL, silent_by_nature
 from esus_pipeline.site import Site
 
 SOURCE = "points"
+NEWCOMER = timedelta(days=1)
+"""How long a point may take to report for the first time."""
+
 _SAYS = {
     "late": (
         "silent",
@@ -66,8 +70,11 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
 
 def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Iterator[Condition]:
     paths = {point.id: point.path for point in site.points}
+    switches = {point.id for point in site.points if silent_by_nature(point)}
     for row in states[states["state"].isin(list(_SAYS))].to_dict("records"):
         kind, says, advice = _SAYS[row["state"]]
+        if kind == "never_reported" and row["point_id"] in switches:  # nobody has changed it since reading began
+            continue
         point, controller = int(row["point_id"]), str(row["controller"])
         covered = kind == "silent" and controller in late
         where = f" of {row['room']}" if isinstance(row["room"], str) else ""
@@ -83,6 +90,7 @@ def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Ite
             points=(point,),
             details=tuple(filter(None, (_age(row["age_minutes"], row["bound_minutes"]), paths.get(point, "")))),
             cause=late[controller].key if covered else "",
+            patience=NEWCOMER if kind == "never_reported" else timedelta(),
         )
 
 

@@ -15,19 +15,22 @@ from dagster._core.scheduler.instigation import TickStatus
 from esus_pipeline import connect
 from esus_pipeline.alerts import Condition, Look, Severity, system
 from esus_pipeline.archive import Archive
+from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until
 from esus_pipeline.defs.common import REPAIR_TAG, now
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site
 
 RUNS_LOOKED_AT = 40
+CHECKS_LOOKED_AT = 30
+"""Newest evaluations of a check among which the one of the newest window is looked for."""
 RUN_MEMORY = timedelta(hours=24)
 """A failed run is not told of longer than this when no other of its kind follows."""
 FAILED_TICKS = 3
 """So many failed ticks in a row are no hiccup."""
 PATIENCE = timedelta(minutes=10)
 """How long a source of conditions may be unreadable before somebody is told."""
-LIVE_FAILED = "runs:live"
+LIVE_SCHEDULE, LIVE_FAILED = "every_quarter_hour", "runs:live"
 
 _AUTOMATION = Settings.from_env().automation
 
@@ -62,6 +65,7 @@ def look(instance: DagsterInstance, site: Site, archive: Archive, time: datetime
         "disk": lambda: system.disk(archive),
         "runs": lambda: run_conditions(instance, time),
         "automation": lambda: automation_conditions(instance),
+        "checks": lambda: check_conditions(instance, time),
     }
     found: list[Condition] = []
     blind = []
@@ -89,6 +93,37 @@ def _blind(source: str, error: Exception) -> Condition:
     )
 
 
+def check_conditions(instance: DagsterInstance, time: datetime) -> list[Condition]:
+    """Checks whose newest evaluation failed, of those that judge what no point state tells.
+
+    An evaluation of an old window (a backfill) is not about now; then the newest one of a recent window counts.
+    """
+    found = []
+    for key in ALERTING:
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=CHECKS_LOOKED_AT)
+        evaluations = [record.event.asset_check_evaluation for record in records if record.event is not None]
+        judged = [(until, each) for each in evaluations if each is not None and (until := judged_until(each))]
+        until, newest = max(judged, key=lambda each: each[0], default=(time, None))
+        if newest is None or newest.passed:
+            continue
+        advice = newest.metadata.get(WHAT_TO_DO)
+        asset = key.asset_key.to_user_string()
+        found.append(
+            Condition(
+                key=f"check:{asset}:{key.name}",
+                source="checks",
+                group=asset,
+                severity=Severity.ERROR if newest.severity is dg.AssetCheckSeverity.ERROR else Severity.WARNING,
+                summary=f"{asset}: the check {key.name} failed",
+                advice=str(advice.value) if advice else "Open the check; it says what to do.",
+                since=until,
+                link=f"/assets/{asset}?view=checks&checkDetail={key.name}",
+                details=(newest.description or "",),
+            )
+        )
+    return found
+
+
 def run_conditions(instance: DagsterInstance, time: datetime) -> list[Condition]:
     """For each kind of run: whether the newest that ended has failed, and since when all have."""
     ended = dg.RunsFilter(
@@ -107,7 +142,8 @@ def run_conditions(instance: DagsterInstance, time: datetime) -> list[Condition]
 def _kind(run: DagsterRun) -> str:
     if REPAIR_TAG in run.tags:
         return "repair"
-    return "live" if "dagster/schedule_name" in run.tags else "by hand"
+    by = run.tags.get("dagster/schedule_name") or run.tags.get("dagster/sensor_name") or "by hand"
+    return "live" if by == LIVE_SCHEDULE else by
 
 
 def _failed_runs(instance: DagsterInstance, kind: str, records: Sequence[RunRecord]) -> Condition:

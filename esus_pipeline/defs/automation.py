@@ -12,6 +12,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from esus_pipeline.defs import gaps
 from esus_pipeline.defs.alerts import alert_sensor
+from esus_pipeline.defs.checks import CHECKS
 from esus_pipeline.defs.common import REPAIR_TAG, now
 from esus_pipeline.defs.delivery import DELIVERY_JOB
 from esus_pipeline.defs.jobs import (
@@ -150,4 +151,4 @@ JOBS = [quarter_hour, late_readings, nightly_reread, daily_rhythm]
 SCHEDULES = [every_quarter_hour, every_night_reread, every_noon]
 SENSORS = [gap_sensor, late_readings_sensor, alert_sensor]
 
-__all__ = ["ASSETS", "JOBS", "SCHEDULES", "SENSORS", "UPKEEP"]
+__all__ = ["ASSETS", "CHECKS", "JOBS", "SCHEDULES", "SENSORS", "UPKEEP"]

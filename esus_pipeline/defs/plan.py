@@ -17,6 +17,7 @@ from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides,
 from esus_pipeline.control.inputs import RoomState
 from esus_pipeline.control.model.now import Now, RoomsNow
 from esus_pipeline.defs.common import now, window_asset
+from esus_pipeline.defs.guard import refused_plans
 from esus_pipeline.defs.partitions import days, window_ends
 from esus_pipeline.defs.prices import electricity_price, stored_prices
 from esus_pipeline.defs.readings import clean_series
@@ -99,7 +100,9 @@ def shade_setpoint_schedule(
         planner = Planner(_last_optimum(building, archive, context.partition_time_window.start + STEP), pool)
         for day in days(context.partition_time_window):
             made = list(_plans(building, archive, day, planner))
-            _store(building, archive, day, made)
+            issues = Issues(stored_forecasts(archive, window_ends(day)))
+            refused = refused_plans(context, building, archive, [step.plan.schedule for step in made], issues)
+            _store(building, archive, day, made, refused)
             rows += sum(len(step.plan.schedule) for step in made)
             optima += sum(step.optimum is not None for step in made)
             solving += sum(step.optimum.seconds for step in made if step.optimum is not None)
@@ -108,7 +111,8 @@ def shade_setpoint_schedule(
     as_of = newest["issued_at"].iloc[0].to_pydatetime()
     known = _known(building, archive, TimeWindow(as_of - STEP, as_of))
     inputs = known.inputs(as_of, _commands_before(archive, as_of))
-    _publish_page(building, archive, data.plan_page, newest, inputs)
+    if as_of not in refused:
+        _publish_page(building, archive, data.plan_page, newest, inputs)
     context.add_asset_metadata(
         {"plan": dg.MetadataValue.md(_picture(plan_plot(building, newest, inputs.gains)))},
         partition_key=context.partition_keys[-1],
@@ -148,14 +152,19 @@ def _plans(site: Site, archive: Archive, day: TimeWindow, planner: Planner) -> I
         yield _Made(plan, planner.optimum if planner.renewed else None)
 
 
-def _store(site: Site, archive: Archive, day: TimeWindow, made: list[_Made]) -> None:
-    """The day's plans with their traces and optima, in place of what was there of these windows."""
+def _store(site: Site, archive: Archive, day: TimeWindow, made: list[_Made], refused: set[datetime]) -> None:
+    """The day's plans with their traces and optima, in place of what was there of these windows.
+
+    Of the plans that were refused (by when they were issued) the trace alone is kept.
+    """
+    schedules = [step.plan.schedule for step in made]
+    good = [plan for plan in schedules if plan["issued_at"].iloc[0].to_pydatetime() not in refused]
     span = day.start + STEP, day.end + STEP
     optima = [step.optimum.to_frame(site.room_ids) for step in made if step.optimum is not None]
     tables = {
         OPTIMAL_PLAN: pd.concat([OPTIMAL_PLAN.empty(), *optima], ignore_index=True) if optima else OPTIMAL_PLAN.empty(),
         DECISION_TRACE: trace_frame([row for step in made for row in step.plan.trace]),
-        SHADE_SETPOINT_SCHEDULE: pd.concat([step.plan.schedule for step in made], ignore_index=True),
+        SHADE_SETPOINT_SCHEDULE: pd.concat(good, ignore_index=True) if good else SHADE_SETPOINT_SCHEDULE.empty(),
     }
     for frame, rows in tables.items():
         archive.replace(frame, rows, *span)

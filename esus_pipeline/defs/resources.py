@@ -47,6 +47,11 @@ class DataResource(dg.ConfigurableResource):
         return dataclasses.replace(Settings.from_env(), data_dir=Path(self.data_dir))
 
     @property
+    def point_list(self) -> Path:
+        """Where the building's list of points is kept between looks."""
+        return Path(self.data_dir) / "bms" / "points.json"
+
+    @property
     def plan_page(self) -> Path:
         """Where the page of the newest plan is written."""
         return Path(self.data_dir) / "plan" / "index.html"

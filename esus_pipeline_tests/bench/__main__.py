@@ -4,7 +4,14 @@ import json
 import sys
 from pathlib import Path
 
-from esus_pipeline_tests.bench import archive_bench, bms_bench, clean_bench, delivery_bench, pipeline_bench
+from esus_pipeline_tests.bench import (
+    archive_bench,
+    bms_bench,
+    checks_bench,
+    clean_bench,
+    delivery_bench,
+    pipeline_bench,
+)
 
 BENCHES = {
     "a1": bms_bench.request_dominated,
@@ -16,6 +23,7 @@ BENCHES = {
     "encode": delivery_bench.encoding,
     "deliver": delivery_bench.delivering,
     "tick_to_point": delivery_bench.tick_to_point,
+    "checks": checks_bench.backfill_with_and_without,
 }
 COLUMNS = ("id", "ours", "other", "ratio", "unit", "peak_mb", "what")
 

@@ -28,6 +28,9 @@ with dg.DagsterInstance.get() as instance:
     if executor == "in_process":
         keys = {"partition_key": first} if first == last else {}
         done = job.execute_in_process(instance=instance, tags=tags, **keys).success
+    elif executor == "no_checks":
+        from esus_pipeline_tests.bench.checks_bench import job_without_checks
+        done = job_without_checks().execute_in_process(instance=instance, tags=tags).success
     else:
         from esus_pipeline_tests.bench.pipeline_bench import multiprocess_job
         done = dg.execute_job(dg.reconstructable(multiprocess_job), instance=instance, tags=tags).success

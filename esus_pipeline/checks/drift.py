@@ -1,0 +1,102 @@
+"""Is the building's list of points still the one that the site file was written from? New, vanished, renamed points.
+
+Belongs here: comparing lists. The last list is kept between looks, so that the building is asked rarely, and so that a
+point that is new can be told from one that was never wanted.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from esus_pipeline.checks.verdict import MOST_WORST, Level, Verdict
+from esus_pipeline.site import Site
+
+ASK_EVERY = timedelta(hours=6)
+"""How long a list is good for."""
+NEWS = timedelta(days=7)
+"""How long a point that the site does not have counts as new."""
+
+_ADVICE = (
+    "Correct points.csv: give renamed points their new path, vanished ones their new id (a log that is made anew gets "
+    "one), add new ones that are wanted. `esus doctor` compares the lists, too."
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The building's list as last seen.
+
+    `points` has the columns point_id, path and first_seen; points stay in it when they vanish, with gone = True.
+    """
+
+    asked_at: datetime
+    points: pd.DataFrame
+
+    def due(self, now: datetime) -> bool:
+        """Whether the building should be asked again."""
+        return now - self.asked_at >= ASK_EVERY
+
+    def updated(self, answer: pd.DataFrame, now: datetime) -> "Listing":
+        """This list after a new answer (columns point_id and path)."""
+        return Listing(now, _merged(self.points, answer, now))
+
+    @classmethod
+    def begun(cls, answer: pd.DataFrame, now: datetime) -> "Listing":
+        """The first list: nothing in it is new."""
+        points = answer.assign(first_seen=pd.Timestamp(0, tz="UTC"), gone=False)
+        return cls(now, points[["point_id", "path", "first_seen", "gone"]])
+
+
+def drift(site: Site, listing: Listing, now: datetime) -> Verdict:
+    """What differs between the site's points and the building's list. New points are named and fail nothing."""
+    points = listing.points
+    there = points[~points["gone"].astype(bool)]
+    paths = dict(zip(there["point_id"].astype(int), there["path"], strict=True))
+    ids = {path: point for point, path in paths.items()}
+    dead = site.alerts.dead(now.astimezone(site.zone).date())
+    rows: list[tuple[str, str, str]] = []
+    vanished = renamed = 0
+    for point in site.points:
+        silenced = f"known dead: {dead[point.id]}" if point.id in dead else ""
+        subject = f"{point.quantity} of {point.room or 'building'} ({point.id})"
+        if point.id not in paths:
+            vanished += not silenced
+            again = ids.get(point.path)
+            rows.append((subject, f"vanished{f'; its path has the id {again} now' if again else ''}", silenced))
+        elif paths[point.id] != point.path:
+            renamed += not silenced
+            rows.append((subject, f"renamed from {point.path} to {paths[point.id]}", silenced))
+    known = set(site.point_ids)
+    fresh = there[(now - there["first_seen"] <= NEWS) & ~there["point_id"].isin(list(known))]
+    rows += [(f"point {row.point_id}", f"new: {row.path}", "") for row in fresh.itertuples()]
+    passed = not (vanished or renamed)
+    rows.sort(key=lambda row: row[2] != "")
+    return Verdict(
+        passed=passed,
+        level=Level.WARNING,
+        summary=f"{vanished} points vanished, {renamed} renamed, {len(fresh)} new in the building's list.",
+        advice="" if passed and fresh.empty else _ADVICE,
+        worst=tuple(
+            {"subject": subject, "windows": 0, "note": note, "silenced": silenced}
+            for subject, note, silenced in rows[:MOST_WORST]
+        ),
+        worst_in_all=len(rows),
+        numbers={
+            "vanished": vanished,
+            "renamed": renamed,
+            "new": len(fresh),
+            "listed": len(there),
+            "asked_at": listing.asked_at.isoformat(),
+        },
+    )
+
+
+def _merged(old: pd.DataFrame, answer: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    seen = dict(zip(old["point_id"].astype(int), old["first_seen"], strict=True))
+    there = answer.assign(
+        first_seen=[seen.get(int(point), pd.Timestamp(now)) for point in answer["point_id"]], gone=False
+    )
+    gone = old[~old["point_id"].isin(there["point_id"])].assign(gone=True)
+    merged = pd.concat([there, gone], ignore_index=True)[["point_id", "path", "first_seen", "gone"]]
+    return merged.sort_values("point_id", ignore_index=True)

@@ -1,0 +1,86 @@
+"""Who is silent, stuck or absurd, and which controller is late: by window, from frames.POINT_STATE."""
+
+import pandas as pd
+
+from esus_pipeline.checks.verdict import Day, Rule, no_worst
+from esus_pipeline.frames import BUILDING
+from esus_pipeline.quality import FINAL, State, silent_by_nature
+from esus_pipeline.site import Site
+
+BAD = [State.LATE, State.STUCK, State.IMPLAUSIBLE, State.MISSING, State.NEVER_REPORTED]
+"""States of a point that somebody should look at."""
+
+POINTS = Rule(
+    measure="share of points late, missing, stuck or implausible",
+    unit="",
+    limit=0.05,
+    at_least=False,
+    grave=0.5,
+    advice="Look at the points below; where most of a controller's are named, look at the controller. Points that are "
+    "known not to work belong into `alerts: known_dead:` of site.yaml.",
+)
+CONTROLLERS = Rule(
+    measure="lateness of a controller over what is normal for it",
+    unit="min",
+    limit=0.0,
+    at_least=False,
+    grave=FINAL.total_seconds() / 60,
+    advice="Look at the controller and its connection to the building's system. Its points are not blamed for it; what "
+    "it delivers later is taken in by itself.",
+)
+
+
+def judge_points(site: Site, states: pd.DataFrame) -> Day:
+    """Share of points in a bad state, apart from those known to be dead and from switches that nobody ever moved.
+
+    `states` holds the columns window, point_id, room, quantity, controller and state of one day's frames.POINT_STATE.
+    """
+    if states.empty:
+        return Day(pd.DataFrame({"window": states["window"], "value": []}), no_worst())
+    dead = site.alerts.dead(states["window"].iloc[0].tz_convert(site.zone).date())
+    switches = {point.id for point in site.points if silent_by_nature(point)}
+    rows = states.assign(bad=states["state"].isin(BAD))
+    untouched = (rows["state"] == State.NEVER_REPORTED) & rows["point_id"].isin(switches)
+    share = rows[~(untouched | rows["point_id"].isin(list(dead)))].groupby("window")["bad"].mean()
+    counts = rows[rows["bad"]].groupby(["point_id", "room", "quantity", "controller"], dropna=False, sort=False)
+    worst = [
+        {
+            "subject": f"{quantity} of {room if isinstance(room, str) else BUILDING} ({point})",
+            "note": f"{each['state'].iloc[-1]}, {controller}",
+            "windows": len(each),
+            "silenced": _silenced(int(str(point)), each["state"].iloc[-1], dead, switches),
+        }
+        for (point, room, quantity, controller), each in counts
+    ]
+    return Day(_values(share), pd.DataFrame(worst) if worst else no_worst())
+
+
+def _silenced(point: int, state: str, dead: dict[int, str], switches: set[int]) -> str:
+    if point in dead:
+        return f"known dead: {dead[point]}"
+    return "nobody has changed it since reading began" if state == State.NEVER_REPORTED and point in switches else ""
+
+
+def judge_controllers(states: pd.DataFrame) -> Day:
+    """Minutes by which the latest controller is later than is normal for it; 0 where none is.
+
+    `states` holds the columns window, controller, controller_late_minutes and controller_bound_minutes.
+    """
+    rows = states.drop_duplicates(["window", "controller"])
+    over = (rows["controller_late_minutes"] - rows["controller_bound_minutes"]).clip(lower=0)
+    rows = rows.assign(over=over)
+    worst = [
+        {
+            "subject": str(name),
+            "note": f"up to {each['controller_late_minutes'].max():.0f} min late, normal is "
+            f"{each['controller_bound_minutes'].iloc[-1]:.0f} min",
+            "windows": len(each),
+            "silenced": "",
+        }
+        for name, each in rows[rows["over"] > 0].groupby("controller")
+    ]
+    return Day(_values(rows.groupby("window")["over"].max()), pd.DataFrame(worst) if worst else no_worst())
+
+
+def _values(values: "pd.Series[float]") -> pd.DataFrame:
+    return pd.DataFrame({"window": values.index, "value": values.to_numpy(dtype=float)})

@@ -1,0 +1,252 @@
+"""The asset checks: thin shells around esus_pipeline.checks, on the assets that they judge.
+
+A check of windows is partitioned as its asset is. In a range it is evaluated once, and that evaluation judges every
+window, names those that failed and shows all of them in its plot. A check never raises: what cannot be judged has
+failed, with the reason, and only the one that guards the plan stops anything.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pandas as pd
+from dagster import AssetCheckExecutionContext, AssetCheckResult, TimeWindow
+
+from esus_pipeline import checks
+from esus_pipeline.archive import Archive
+from esus_pipeline.checks import fresh, listing
+from esus_pipeline.checks.plot import verdict_plot
+from esus_pipeline.defs.common import now
+from esus_pipeline.defs.partitions import WINDOWS, days, window_ends
+from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.defs.quality import point_states
+from esus_pipeline.defs.readings import clean_series, raw_bms_readings
+from esus_pipeline.defs.resources import BmsResource, DataResource, SiteResource
+from esus_pipeline.defs.weather import stored_forecasts, weather_forecast
+from esus_pipeline.frames import CLEAN_SERIES, POINT_STATE, RAW_BMS_READINGS, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.readings import room_frame
+from esus_pipeline.site import Site
+from esus_pipeline.weather import Issues
+
+CONTEXT = timedelta(hours=24)
+"""What the plot of a single window that failed shows before it."""
+
+WHAT_TO_DO, _JUDGED_UNTIL = "what_to_do", "judged_until"
+"""Names of metadata."""
+
+Judge = Callable[[Site, Archive, TimeWindow], checks.Day]
+
+
+def _window_check(asset: dg.AssetsDefinition, name: str, rule: checks.Rule, judge: Judge, description: str,
+                  context_before: bool = True, blocking: bool = False) -> dg.AssetChecksDefinition:  # fmt: skip
+    """A check whose judgement belongs to a window; `judge` makes one day of it."""
+
+    @dg.asset_check(asset=asset, name=name, description=description, partitions_def=WINDOWS, blocking=blocking)
+    def _check(context: AssetCheckExecutionContext, site: SiteResource, data: DataResource) -> AssetCheckResult:
+        building, archive, span = site.load(), data.archive(), context.partition_time_window
+
+        def judged() -> checks.Verdict:
+            judgement = [judge(building, archive, day) for day in days(span)]
+            verdict = checks.verdict(rule, judgement)
+            if verdict.passed or not context_before or span.end - span.start > STEP:
+                return verdict
+            before = TimeWindow(span.start - CONTEXT, span.start)
+            return checks.verdict(rule, judgement, [judge(building, archive, day) for day in days(before)])
+
+        return _result(building, rule.level, span.end, judged)
+
+    return _check
+
+
+def _completeness(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    return checks.judge_completeness(site, archive.read(room_frame(site), day.start, day.end), day.start, day.end)
+
+
+def _plausibility(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    columns = ["point_id", "timestamp", "quality"]
+    series = archive.read(CLEAN_SERIES, day.start, day.end, columns=columns)
+    return checks.judge_plausibility(site, series, day.start, day.end)
+
+
+def _points(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    columns = ["window", "point_id", "room", "quantity", "controller", "state"]
+    return checks.judge_points(site, archive.read(POINT_STATE, day.start, day.end, columns=columns))
+
+
+def _controllers(_: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    columns = ["window", "controller", "controller_late_minutes", "controller_bound_minutes"]
+    return checks.judge_controllers(archive.read(POINT_STATE, day.start, day.end, columns=columns))
+
+
+def _issues(archive: Archive, day: TimeWindow) -> tuple[Issues, Sequence[datetime]]:
+    ends = window_ends(day)
+    return Issues(stored_forecasts(archive, ends)), ends
+
+
+def _forecast_age(_: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    return checks.judge_forecast_age(*_issues(archive, day))
+
+
+def _forecast_values(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    return checks.judge_forecast_values(site, *_issues(archive, day))
+
+
+def _plans(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    issues, ends = _issues(archive, day)
+    columns = [
+        "issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule",
+    ]  # fmt: skip
+    plans = archive.read(SHADE_SETPOINT_SCHEDULE, day.start + STEP, day.end + STEP, columns=columns)
+    return checks.judge_plans(site, plans, issues, ends)
+
+
+completeness = _window_check(
+    clean_series,
+    "completeness",
+    checks.COMPLETENESS,
+    _completeness,
+    "Are the values of the rooms there that the building's regular points should give?",
+)
+plausibility = _window_check(
+    clean_series,
+    "plausibility",
+    checks.PLAUSIBILITY,
+    _plausibility,
+    "Can the readings be believed: how many carry a flag, and whose?",
+)
+point_health = _window_check(
+    point_states,
+    "points",
+    checks.POINTS,
+    _points,
+    "Which points are late, missing, stuck or implausible?",
+)
+controller_lateness = _window_check(
+    point_states,
+    "controller_lateness",
+    checks.CONTROLLERS,
+    _controllers,
+    "Does every controller deliver within the lateness that is normal for it?",
+)
+forecast_age = _window_check(
+    weather_forecast,
+    "age",
+    checks.FORECAST_AGE,
+    _forecast_age,
+    "Is there a forecast that is young enough to steer by at the end of the window?",
+)
+forecast_values = _window_check(
+    weather_forecast,
+    "plausibility",
+    checks.FORECAST_VALUES,
+    _forecast_values,
+    "Is the forecast in force weather, and does it reach to the end of the plan?",
+)
+publishable = _window_check(
+    shade_setpoint_schedule,
+    "publishable",
+    checks.PUBLISHABLE,
+    _plans,
+    "May the plan leave the house? Nothing is delivered of a plan that is not whole, possible and safe.",
+    context_before=False,
+    blocking=True,
+)
+
+
+@dg.asset_check(
+    asset=raw_bms_readings,
+    name="freshness",
+    description="How old is the newest reading now? Looks at the data, not at when a run succeeded.",
+)
+def freshness(site: SiteResource, data: DataResource) -> AssetCheckResult:
+    """The newest reading of every controller against the wall clock."""
+    building, archive, time = site.load(), data.archive(), now()
+
+    def judge() -> checks.Verdict:
+        rows = archive.read(RAW_BMS_READINGS, time - fresh.LOOK_BACK, None, columns=["point_id", "timestamp"])
+        return checks.freshness(building, rows.groupby("point_id")["timestamp"].max(), time)
+
+    return _result(building, checks.Level.WARNING, time, judge)
+
+
+@dg.asset_check(
+    asset=raw_bms_readings,
+    name="schema_drift",
+    description="Is the building's list of points still the one that points.csv was written from?",
+)
+def schema_drift(site: SiteResource, data: DataResource, bms: BmsResource) -> AssetCheckResult:
+    """New, vanished and renamed points; the building is asked every few hours."""
+    building, time = site.load(), now()
+
+    def judge() -> checks.Verdict:
+        def ask() -> pd.DataFrame:
+            with bms.client(building) as client:
+                return client.metadata()
+
+        return checks.drift(building, listing.current(data.point_list, ask, time), time)
+
+    return _result(building, checks.Level.WARNING, time, judge)
+
+
+def judged_until(evaluation: dg.AssetCheckEvaluation) -> datetime | None:
+    """Until when an evaluation judges: the end of its last window, or when it looked."""
+    value = evaluation.metadata.get(_JUDGED_UNTIL)
+    return datetime.fromtimestamp(float(str(value.value)), UTC) if value is not None else None
+
+
+def _result(site: Site, level: checks.Level, until: datetime, judge: Callable[[], checks.Verdict]) -> AssetCheckResult:
+    """The evaluation of a verdict; a verdict that cannot be made is a failure that says why."""
+    metadata: dict[str, dg.MetadataValue] = {_JUDGED_UNTIL: dg.MetadataValue.timestamp(until)}
+    try:
+        verdict = judge()
+        picture = verdict_plot(site, verdict)
+    except Exception as error:  # noqa: BLE001  # a check that breaks must not break the run that it judges
+        summary = f"It could not be judged: {type(error).__name__}: {error}"
+        return AssetCheckResult(passed=False, severity=_severity(level), description=summary, metadata=metadata)
+    if verdict.advice:
+        metadata[WHAT_TO_DO] = dg.MetadataValue.md(verdict.advice)
+    if verdict.worst:
+        metadata["worst"] = _table(verdict.worst)
+        metadata["worst_in_all"] = dg.MetadataValue.int(verdict.worst_in_all)
+    if verdict.failed_windows:
+        names = ", ".join(f"{window:%Y-%m-%d %H:%M}" for window in verdict.failed_windows)
+        metadata["failed_windows_utc"] = dg.MetadataValue.text(names)
+    if picture:
+        encoded = base64.b64encode(picture.encode()).decode()
+        metadata["plot"] = dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{encoded})")
+    return AssetCheckResult(
+        passed=verdict.passed,
+        severity=_severity(verdict.level),
+        description=verdict.summary,
+        metadata={**metadata, **verdict.numbers},
+    )
+
+
+def _severity(level: checks.Level) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if level is checks.Level.ERROR else dg.AssetCheckSeverity.WARN
+
+
+def _table(records: Iterable[Mapping[str, str | int]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table([dg.TableRecord(dict(record)) for record in records])
+
+
+ALERTING = [
+    dg.AssetCheckKey(weather_forecast.key, "age"),
+    dg.AssetCheckKey(weather_forecast.key, "plausibility"),
+    dg.AssetCheckKey(shade_setpoint_schedule.key, "publishable"),
+    dg.AssetCheckKey(raw_bms_readings.key, "schema_drift"),
+]
+"""Checks of which people are told when they fail; of points and controllers the point states tell, one by one."""
+
+CHECKS = [
+    completeness,
+    plausibility,
+    point_health,
+    controller_lateness,
+    forecast_age,
+    forecast_values,
+    publishable,
+    freshness,
+    schema_drift,
+]

@@ -1,0 +1,34 @@
+"""No plan that may not leave the house is stored as a plan: what reads the table cannot show or deliver it.
+
+The check `publishable` judges what is stored by the same rules; a window whose plan was refused fails it and, being
+blocking, stops what follows in the run.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import dagster as dg
+import pandas as pd
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.checks import plan_faults
+from esus_pipeline.defs.common import now
+from esus_pipeline.frames import QUARANTINE
+from esus_pipeline.site import Site
+from esus_pipeline.weather import Issues
+
+REASON = "unpublishable_plan"
+
+
+def refused_plans(
+    context: dg.AssetExecutionContext, site: Site, archive: Archive, plans: Sequence[pd.DataFrame], issues: Issues
+) -> set[datetime]:
+    """When the plans that may not be stored were issued; they are logged, counted and named in the quarantine."""
+    ends = [plan["issued_at"].iloc[0].to_pydatetime() for plan in plans]
+    faults = plan_faults(site, pd.concat(plans, ignore_index=True), issues, ends)
+    if faults:
+        records = [f"plan of {as_of.isoformat()}: {'; '.join(found)}"[:2000] for as_of, found in faults.items()]
+        rows = pd.DataFrame({"record": records}).assign(received_at=now(), source="plan", reason=REASON, point_id=None)
+        archive.merge(QUARANTINE, rows, compare=())
+        context.log.error("%d plans are not stored: %s", len(faults), records[:5])
+    return set(faults)

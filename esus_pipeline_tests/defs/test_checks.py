@@ -1,0 +1,190 @@
+"""The asset checks through Dagster: one window, a range in one evaluation each, and the guard before the plan."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from dagster import AssetCheckEvaluation, DagsterInstance
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.defs import checks, plan
+from esus_pipeline.defs.alerts import check_conditions
+from esus_pipeline.defs.checks import CHECKS, publishable, schema_drift
+from esus_pipeline.defs.jobs import ASSETS
+from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags
+from esus_pipeline.defs.plan import shade_setpoint_schedule
+from esus_pipeline.frames import POINT_STATE, QUARANTINE, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.simulator import SimulatorConfig
+from esus_pipeline_tests.defs.test_chain import CANARY, given, set_credentials
+from esus_pipeline_tests.simulator.conftest import serving
+
+WINDOW = floor(datetime.now(UTC)).replace(hour=10, minute=0) - timedelta(days=2)
+NAMES = {
+    ("raw_bms_readings", "freshness"),
+    ("raw_bms_readings", "schema_drift"),
+    ("clean_series", "completeness"),
+    ("clean_series", "plausibility"),
+    ("point_states", "points"),
+    ("point_states", "controller_lateness"),
+    ("weather_forecast", "age"),
+    ("weather_forecast", "plausibility"),
+    ("shade_setpoint_schedule", "publishable"),
+}
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    with serving(SimulatorConfig(request_s=0, point_s=0, username="demo", password=CANARY)) as url:
+        yield url
+
+
+def evaluated(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], AssetCheckEvaluation]:
+    found = result.get_asset_check_evaluations()
+    by_name = {(each.asset_key.to_user_string(), each.check_name): each for each in found}
+    assert len(by_name) == len(found)
+    return by_name
+
+
+def test_a_check_is_partitioned_where_its_judgement_belongs_to_a_window_and_one_blocks():
+    specs = [spec for check in CHECKS for spec in check.check_specs]
+    assert {(spec.asset_key.to_user_string(), spec.name) for spec in specs} == NAMES
+    assert {spec.name for spec in specs if spec.partitions_def is None} == {"freshness", "schema_drift"}
+    assert {spec.partitions_def for spec in specs} == {None, WINDOWS}
+    assert [spec.name for spec in specs if spec.blocking] == ["publishable"]
+    assert all(spec.description for spec in specs)
+
+
+def test_one_window_and_a_range_are_judged_by_one_evaluation_of_each_check(instance, simulator, tmp_path, monkeypatch):
+    set_credentials(monkeypatch, simulator, CANARY)
+    last = WINDOW + 7 * STEP
+
+    def run(**how: object) -> dict[tuple[str, str], AssetCheckEvaluation]:
+        result = dg.materialize([*ASSETS, *CHECKS], instance=instance, resources=given(tmp_path, simulator), **how)
+        assert result.success
+        return evaluated(result)
+
+    ranged = run(tags=range_tags(key_of(WINDOW), key_of(last)))
+    assert set(ranged) == NAMES
+    windows = {name: each.metadata["windows"].value for name, each in ranged.items() if "windows" in each.metadata}
+    assert windows == dict.fromkeys(
+        NAMES - {("raw_bms_readings", "freshness"), ("raw_bms_readings", "schema_drift")}, 8
+    )
+    assert ranged["shade_setpoint_schedule", "publishable"].passed
+    assert ranged["raw_bms_readings", "schema_drift"].passed
+    fresh = ranged["raw_bms_readings", "freshness"]
+    assert not fresh.passed  # the readings are two days old, however new the run is
+    assert "what_to_do" in fresh.metadata
+    assert (
+        ranged["clean_series", "completeness"].metadata["plot"].value.startswith("![plot](data:image/svg+xml;base64,")
+    )
+    records = instance.event_log_storage.get_asset_check_execution_history(publishable.check_key, limit=100)
+    assert [(record.partition, record.status.value) for record in records] == [(None, "SUCCEEDED")]
+    single = run(partition_key=key_of(last))
+    assert single["clean_series", "completeness"].partition == key_of(last)
+    assert single["clean_series", "completeness"].metadata["windows"].value == 1
+
+
+def test_points_that_fall_silent_are_named_in_a_capped_table(instance, tmp_path, monkeypatch):
+    set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)
+    resources = given(tmp_path, "http://127.0.0.1:9")
+    site = resources["site"].load()
+    rows = pd.DataFrame(
+        [
+            {
+                "window": pd.Timestamp(WINDOW),
+                "point_id": point.id,
+                "room": point.room,
+                "quantity": point.quantity,
+                "controller": point.controller,
+                "state": "missing",
+                "since": pd.Timestamp(WINDOW),
+                "age_minutes": 600.0,
+                "bound_minutes": 60.0,
+                "controller_late_minutes": 5.0,
+                "controller_bound_minutes": 45.0,
+            }
+            for point in site.points
+        ]
+    )
+    resources["data"].archive().merge(POINT_STATE, POINT_STATE.conform(rows))
+    result = dg.materialize(
+        [*ASSETS, checks.point_health],
+        selection=dg.AssetSelection.checks(checks.point_health),
+        instance=instance,
+        resources=resources,
+        tags=range_tags(key_of(WINDOW), key_of(WINDOW)),
+    )
+    [each] = result.get_asset_check_evaluations()
+    assert (each.passed, each.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert len(each.metadata["worst"].records) == 50
+    assert each.metadata["worst_in_all"].value == len(site.points)
+
+
+def test_a_check_that_breaks_fails_and_the_run_goes_on(instance, tmp_path, monkeypatch):
+    set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)  # nobody answers there
+    result = dg.materialize(
+        [*ASSETS, schema_drift],
+        selection=dg.AssetSelection.checks(schema_drift),
+        instance=instance,
+        resources=given(tmp_path, "http://127.0.0.1:9"),
+        tags=range_tags(key_of(WINDOW), key_of(WINDOW)),
+    )
+    assert result.success
+    [each] = result.get_asset_check_evaluations()
+    assert not each.passed
+    assert "could not be judged: BmsUnreachable" in str(each.description)
+    assert CANARY not in str(each)
+    [condition] = check_conditions(instance, datetime.now(UTC))
+    assert condition.summary == "raw_bms_readings: the check schema_drift failed"
+
+
+@dg.asset(deps=[shade_setpoint_schedule], partitions_def=WINDOWS, backfill_policy=dg.BackfillPolicy.single_run())
+def delivered() -> None:
+    """What stands for every delivery of a plan."""
+
+
+def planned(instance: DagsterInstance, folder: Path, windows: int = 3) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [*ASSETS, publishable, delivered],
+        selection=dg.AssetSelection.assets(shade_setpoint_schedule, delivered),
+        instance=instance,
+        resources=given(folder, "http://127.0.0.1:9"),
+        tags=range_tags(key_of(WINDOW), key_of(WINDOW + (windows - 1) * STEP)),
+        raise_on_error=False,
+    )
+
+
+def test_a_plan_that_may_not_leave_is_not_stored_not_shown_not_delivered_and_people_are_told(
+    instance, tmp_path, monkeypatch
+):
+    set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)
+    archive, page = Archive(tmp_path / "data" / "archive"), tmp_path / "data" / "plan" / "index.html"
+    good = planned(instance, tmp_path)
+    assert good.success
+    shown = page.read_text(encoding="utf-8")
+    made = plan._plans
+
+    def wrong(*given: object):
+        *before, last = made(*given)
+        broken = last.plan.schedule.assign(shade_position=1.0)  # lowered, though nothing is known
+        yield from before
+        yield plan._Made(type(last.plan)(broken, last.plan.trace), last.optimum)
+
+    monkeypatch.setattr(plan, "_plans", wrong)
+    bad = planned(instance, tmp_path)
+    assert not bad.success
+    [each] = bad.get_asset_check_evaluations()
+    assert (each.passed, each.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert each.metadata["failed_windows_utc"].value == f"{WINDOW + 2 * STEP:%Y-%m-%d %H:%M}"
+    assert not bad.asset_materializations_for_node("delivered")
+    assert set(archive.read(SHADE_SETPOINT_SCHEDULE)["issued_at"]) == {WINDOW + STEP, WINDOW + 2 * STEP}
+    assert page.read_text(encoding="utf-8") == shown
+    [row] = archive.read(QUARANTINE).to_dict("records")
+    assert (row["source"], row["reason"]) == ("plan", "unpublishable_plan")
+    assert "a shade is not open" in row["record"]
+    assert "check:shade_setpoint_schedule:publishable" in [c.key for c in check_conditions(instance, datetime.now(UTC))]
+    monkeypatch.setattr(plan, "_plans", made)
+    assert planned(instance, tmp_path).success
+    assert check_conditions(instance, datetime.now(UTC)) == []
