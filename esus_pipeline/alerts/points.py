@@ -21,7 +21,7 @@ NEWCOMER = timedelta(days=1)
 _SAYS = {
     "late": (
         "silent",
-        "is silent longer than its rhythm allows",
+        "has been silent for longer than its rhythm allows",
         "Wait: it may be late. If it stays, look at the sensor.",
     ),
     "missing": ("silent", "is silent", "Look at the sensor, its bus connection and its log in the building's system."),
@@ -57,7 +57,7 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
             group=str(name),
             severity=Severity.ERROR if gone else Severity.WARNING,
             summary=f"controller {name} delivers nothing" if gone else f"controller {name} is late",
-            advice="Look at the controller and its connection to the building's system; its points are judged later.",
+            advice="Look at the controller and its connection to the building's system; its points are not blamed.",
             since=(rows["window"].max() + STEP - pd.Timedelta(minutes=behind)).to_pydatetime(),
             link=_LINK,
             points=tuple(int(point) for point in rows["point_id"]),

@@ -176,7 +176,7 @@ def _digested(state: State, now: datetime, policy: Policy) -> tuple[State, list[
     state = replace(state, last_digest=local.date(), past=())
     if not (told or sections[2].entries or any(not silenced(known.condition, now, policy) for known in held)):
         return state, []
-    title = f"daily digest: {len(told)} open, {len(held)} held back, {len(sections[2].entries)} over"
+    title = f"{len(told)} open, {len(held)} held back, {len(sections[2].entries)} over"
     severity = max((known.condition.severity for known in told), default=Severity.WARNING)
     shown = tuple(section for section in sections if section.entries)
     return state, [Message(f"digest-{local.date()}", Kind.DIGEST, "digest", severity, title, now, shown)]

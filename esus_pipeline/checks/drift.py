@@ -19,7 +19,7 @@ NEWS = timedelta(days=7)
 
 _ADVICE = (
     "Correct points.csv: give renamed points their new path, vanished ones their new id (a log that is made anew gets "
-    "one), add new ones that are wanted. `esus doctor` compares the lists, too."
+    "one), add new ones that are wanted. esus doctor compares the lists, too."
 )
 
 

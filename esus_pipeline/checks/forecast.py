@@ -19,7 +19,7 @@ AGE = Rule(
     limit=MAX_AGE.total_seconds() / 3600,
     at_least=False,
     level=Level.ERROR,
-    advice="Every source has failed for hours: see the warnings of `weather_forecast`, the network and `esus doctor`. "
+    advice="Every source has failed for hours: see the warnings of weather_forecast, the network and esus doctor. "
     "Until then the schedule is the safe one: shades open.",
 )
 VALUES = Rule(
@@ -28,7 +28,7 @@ VALUES = Rule(
     limit=0.0,
     at_least=False,
     advice="The stored forecast does not look like weather or ends too early: see the quarantine for what its source "
-    "sent, and materialise `weather_forecast` again.",
+    "sent, and materialise weather_forecast again.",
 )
 NONE = 999.0
 """Age in hours where no forecast was ever known."""

@@ -16,8 +16,8 @@ COMPLETENESS = Rule(
     limit=0.9,
     at_least=True,
     grave=0.5,
-    advice="Look at the points below in `point_states`: their controller may be late, or a sensor silent. Plans go on "
-    "without them and say so. Points that are known not to work belong into `alerts: known_dead:` of site.yaml.",
+    advice="Look at the points below in point_states: their controller may be late, or a sensor silent. Plans go on "
+    "without them and say so. Points that are known not to work belong into alerts.known_dead of site.yaml.",
 )
 PLAUSIBILITY = Rule(
     measure="share of readings that cannot be believed",

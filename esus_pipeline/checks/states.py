@@ -17,7 +17,7 @@ POINTS = Rule(
     at_least=False,
     grave=0.5,
     advice="Look at the points below; where most of a controller's are named, look at the controller. Points that are "
-    "known not to work belong into `alerts: known_dead:` of site.yaml.",
+    "known not to work belong into alerts.known_dead of site.yaml.",
 )
 CONTROLLERS = Rule(
     measure="lateness of a controller over what is normal for it",

@@ -91,6 +91,7 @@ def verdict(rule: Rule, days: Iterable[Day], before: Sequence[Day] = ()) -> Verd
         worst_in_all=len(worst),
         failed_windows=tuple(failed["window"][:MOST_WINDOWS]),
         numbers={
+            **({} if windows["value"].isna().all() else {"worst_value": _extreme(rule, windows["value"])}),
             "windows": len(windows),
             "windows_failed": len(failed),
             "windows_without_data": int(windows["value"].isna().sum()),
@@ -107,12 +108,16 @@ def _summary(rule: Rule, windows: pd.DataFrame, failed: pd.DataFrame) -> str:
     known = windows["value"].dropna()
     if known.empty:
         return "There is nothing to judge."
-    extreme = known.min() if rule.at_least else known.max()
-    word = "least" if rule.at_least else "greatest"
     limit = f"{'at least' if rule.at_least else 'at most'} {rule.limit:g} {rule.unit}".strip()
-    count = "" if len(windows) == 1 else f"{len(failed)} of {len(windows)} windows failed; "
-    shown = f"{rule.measure} {extreme:.4g} {rule.unit}".strip()
-    return f"{count}{shown if len(windows) == 1 else f'{word} {shown}'}, expected {limit}."
+    measure = f"{rule.measure[0].upper()}{rule.measure[1:]}"
+    shown = f"{_extreme(rule, known):.3g} {rule.unit}".strip()
+    if len(windows) == 1:
+        return f"{measure}: {shown}, expected {limit}."
+    return f"{len(failed)} of {len(windows)} windows failed. {measure}: {shown} at worst, expected {limit}."
+
+
+def _extreme(rule: Rule, values: "pd.Series[float]") -> float:
+    return float(values.min() if rule.at_least else values.max())
 
 
 def _worst(parts: list[pd.DataFrame]) -> list[dict[str, str | int]]:

@@ -205,7 +205,7 @@ def _result(site: Site, level: checks.Level, until: datetime, judge: Callable[[]
         summary = f"It could not be judged: {type(error).__name__}: {error}"
         return AssetCheckResult(passed=False, severity=_severity(level), description=summary, metadata=metadata)
     if verdict.advice:
-        metadata[WHAT_TO_DO] = dg.MetadataValue.md(verdict.advice)
+        metadata[WHAT_TO_DO] = dg.MetadataValue.text(verdict.advice)
     if verdict.worst:
         metadata["worst"] = _table(verdict.worst)
         metadata["worst_in_all"] = dg.MetadataValue.int(verdict.worst_in_all)
