@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Level, Rule, no_worst
-from esus_pipeline.control.inputs import GUST_FACTOR, STEPS
+from esus_pipeline.control.inputs import STEPS
 from esus_pipeline.control.rules import OPEN, SAFETY
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
@@ -34,7 +34,7 @@ INCOMPLETE = "a row per room and quarter of an hour for 36 hours is not there ex
 NUMBERS = "a position is not within 0 and 1, or a setpoint not within 5 and 40 degC, or heating is not below cooling"
 UNSAFE = "the rule asks for the safe plan, and a shade is not open"
 BLIND = "no forecast is young enough to steer by, and a shade is not open"
-WIND = "the forecast gust is over the limit, and a shade is not open"
+WIND = "the forecast wind is over the limit, and a shade is not open"
 FAULTS = (INCOMPLETE, NUMBERS, UNSAFE, BLIND, WIND)
 
 
@@ -103,18 +103,18 @@ def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _weather(site: Site, issues: Issues, ends: Sequence[datetime]) -> tuple[np.ndarray, np.ndarray]:
-    """(windows, STEPS) whether the forecast gust is over the limit; (windows,) whether there is a forecast to use."""
+    """(windows, STEPS) whether the forecast wind is over the limit; (windows,) whether there is a forecast to use."""
     strong, current = np.zeros((len(ends), STEPS), dtype=bool), np.zeros(len(ends), dtype=bool)
-    gusts: dict[pd.Timestamp, pd.Series] = {}
+    winds: dict[pd.Timestamp, pd.Series] = {}
     for row, as_of in enumerate(ends):
         issue = issues.known_at(as_of)
         current[row] = is_current(issue, as_of)
         if issue.empty:
             continue
         stamp = issue["issued_at"].iloc[0]
-        if stamp not in gusts:
-            gust = issue["wind_gust"].fillna(issue["wind_speed"] * GUST_FACTOR)
-            gusts[stamp] = pd.Series(gust.to_numpy(dtype=float), index=pd.DatetimeIndex(issue["valid_time"]))
+        if stamp not in winds:
+            wind = np.fmax(issue["wind_speed"], issue["wind_gust"] / site.wind.gust_factor)
+            winds[stamp] = pd.Series(wind.to_numpy(dtype=float), index=pd.DatetimeIndex(issue["valid_time"]))
         times = pd.date_range(as_of, periods=STEPS, freq=STEP, unit="us")
-        strong[row] = gusts[stamp].reindex(times).to_numpy() > site.wind.retract_above
+        strong[row] = winds[stamp].reindex(times).to_numpy() > site.wind.retract_above
     return strong, current

@@ -319,11 +319,13 @@ def test_without_a_young_forecast_or_in_strong_wind_only_the_safe_plan_may():
     assert faults(lowered(slice(5, 6)), CALM[:0]) == [BLIND]
     assert faults(lowered(slice(5, 6)), forecast(DAY - timedelta(hours=7))) == [BLIND]
     storm = CALM.copy()
-    storm.loc[storm["valid_time"] == pd.Timestamp(ENDS[0] + 5 * STEP), "wind_gust"] = SITE.wind.retract_above + 0.1
+    storm.loc[storm["valid_time"] == pd.Timestamp(ENDS[0] + 5 * STEP), "wind_gust"] = (
+        SITE.wind.retract_above * SITE.wind.gust_factor + 0.1
+    )
     assert faults(lowered(slice(5, 6)), storm) == [WIND]
     assert faults(lowered(slice(6, 7)), storm) == []
     storm["wind_gust"] = np.nan  # a source without gusts: the mean wind stands in
-    storm["wind_speed"] = SITE.wind.retract_above
+    storm["wind_speed"] = SITE.wind.retract_above + 0.1
     assert faults(lowered(slice(6, 7)), storm) == [WIND]
 
 
