@@ -114,7 +114,7 @@ def _weather(site: Site, issues: Issues, ends: Sequence[datetime]) -> tuple[np.n
         stamp = issue["issued_at"].iloc[0]
         if stamp not in winds:
             wind = np.fmax(issue["wind_speed"], issue["wind_gust"] / site.wind.gust_factor)
-            winds[stamp] = pd.Series(wind.to_numpy(dtype=float), index=pd.DatetimeIndex(issue["valid_time"]))
+            winds[stamp] = pd.Series(np.asarray(wind, dtype=float), index=pd.DatetimeIndex(issue["valid_time"]))
         times = pd.date_range(as_of, periods=STEPS, freq=STEP, unit="us")
         strong[row] = winds[stamp].reindex(times).to_numpy() > site.wind.retract_above
     return strong, current
