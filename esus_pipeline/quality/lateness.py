@@ -20,6 +20,13 @@ FEW_POLLS = 96
 
 QUANTILE = 0.98
 MARGIN = 1.25
+"""A lateness of MARGIN times this quantile of the delivered lags is normal."""
+
+QUIET_QUANTILE = 0.99
+QUIET_MARGIN = 1.5
+"""The same of the lags that silence alone explains."""
+
+COUNTS = range(1, WITNESSES + 2)
 
 PROMPT = timedelta(minutes=30)
 """As many witnesses are asked for as have nine times of ten spoken within this."""
@@ -54,16 +61,20 @@ def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime) -> pd.Da
     newest = Arrived(site.point_ids, raw).newest(polls)
     live = polls - newest.max(axis=1, initial=NEVER) <= length(CONTROLLER)
     polls, newest, names = polls[live], newest[live], controllers(site)
-    lags = [
-        polls[:, None] - watermarks(newest, members(site), np.full(len(names), count))
-        for count in range(1, WITNESSES + 2)
-    ]
-    rows = [_row(name, np.stack([lag[:, column] for lag in lags])) for column, name in enumerate(names)]
+    spoken = Arrived(site.point_ids, raw.assign(received_at=raw["timestamp"])).newest(polls)
+    late, quiet = (
+        np.stack([polls[:, None] - watermarks(stamps, members(site), np.full(len(names), count)) for count in COUNTS])
+        for stamps in (newest, spoken)
+    )
+    rows = [_row(name, late[:, :, column], quiet[:, :, column]) for column, name in enumerate(names)]
     return CONTROLLER_RHYTHM.conform(pd.DataFrame(rows).assign(valid_from=pd.Timestamp(valid_from).as_unit("us")))
 
 
-def _row(name: str, lags: Ints) -> dict[str, object]:
-    """What is normal for one controller; `lags` is [number of witnesses - 1, polls].
+def _row(name: str, lags: Ints, quiet: Ints) -> dict[str, object]:
+    """What is normal for one controller from its lag at the polls, and from what of it is mere silence.
+
+    Both are [number of witnesses - 1, polls]. A controller of few, slow points lags at night though it delivers at
+    once; that must not be called late, so its bound is no smaller than its usual silence.
 
     With one of the witnesses lost, the watermark lags as one of a witness more does: that is the bound.
     """
@@ -72,7 +83,8 @@ def _row(name: str, lags: Ints) -> dict[str, object]:
         usual = np.full(len(lags), float(length(CONTROLLER)))
         witnesses = WITNESSES
     else:
-        usual = MARGIN * np.quantile(lags[:, known], QUANTILE, axis=1)
+        delivery = MARGIN * np.quantile(lags[:, known], QUANTILE, axis=1)
+        usual = np.maximum(delivery, QUIET_MARGIN * np.quantile(quiet[:, known], QUIET_QUANTILE, axis=1))
         prompt = np.quantile(lags[:WITNESSES, known], 0.9, axis=1) <= length(PROMPT)
         witnesses = max(int(prompt.sum()), 1)
     bound = np.clip(usual, length(CONTROLLER), length(FINAL))[witnesses] / _MINUTE

@@ -97,7 +97,7 @@ QUANTITIES: dict[str, Quantity] = {
     "blind_motor_south": _state("state", 0, 10),
     "blind_position": _share(timedelta(days=31)),
     "co2": Quantity(
-        unit="ppm", low=200, high=5000, max_rate=400, spike=300, still=timedelta(hours=6), sampling="interpolate"
+        unit="ppm", low=200, high=5000, max_rate=400, spike=500, still=timedelta(hours=6), sampling="interpolate"
     ),
     "cooling_setpoint": _setpoint("degC", 10, 40),
     "cooling_valve": _share(timedelta(days=4)),

@@ -1,0 +1,76 @@
+"""What is learned of a point's silences, also from a history with outages in it, and how late a controller may be."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from esus_pipeline.quality import bounds, learn, learn_lateness
+from esus_pipeline.site import load_site
+from esus_pipeline.site.point import Point
+from esus_pipeline_tests.score.worlds import with_points
+
+START = pd.Timestamp("2026-03-02", tz="UTC")
+END = datetime(2026, 3, 30, tzinfo=UTC)
+
+
+def site_of(*quantities: tuple[str, str, str]):
+    points = [
+        Point(id=k, path=f"/A/{k}", room=None, quantity=quantity, unit=unit, role=role)
+        for k, (quantity, unit, role) in enumerate(quantities, start=1)
+    ]
+    return with_points(load_site("tmv23"), tuple(points))
+
+
+def series(point: int, stamps: pd.DatetimeIndex) -> pd.DataFrame:
+    value = 20 + np.arange(len(stamps)) % 7 / 10
+    return pd.DataFrame({"point_id": point, "timestamp": stamps.as_unit("us"), "value": value, "quality": "good"})
+
+
+def learned(site, *parts: pd.DataFrame) -> pd.DataFrame:
+    return learn(site, pd.concat(parts, ignore_index=True), END).set_index("point_id")
+
+
+TEMPERATURE = ("air_temperature", "degC", "measurement")
+FIVE = pd.date_range(START, END, freq="5min", inclusive="left")
+
+
+def test_a_steady_point_gets_the_least_bound_and_an_outage_in_its_history_teaches_nothing():
+    hole = (START + timedelta(days=9) <= FIVE) & (START + timedelta(days=10) > FIVE)
+    quarter = pd.date_range(START, END, freq="30min", inclusive="left")
+    rows = learned(site_of(TEMPERATURE, TEMPERATURE), series(1, FIVE[~hole]), series(2, quarter))
+    assert rows["kind"].tolist() == ["periodic", "periodic"]
+    assert rows["bound_workday"].tolist() == [30, 60]
+
+
+def test_a_point_that_sleeps_at_night_has_a_smaller_bound_by_day():
+    day = (FIVE.hour >= 5) & (FIVE.hour < 19)
+    night = FIVE[~day & (FIVE.minute == 0) & (FIVE.hour % 3 == 0)]
+    [row] = learned(site_of(TEMPERATURE), series(1, FIVE[day].append(night).sort_values())).to_dict("records")
+    assert row["bound_workday"] < 180 < row["bound_night"]
+    assert row["bound_workday"] >= row["bound_weekend"]
+
+
+def test_setpoints_are_silent_by_nature_and_a_short_history_falls_back_to_the_site():
+    site = site_of(TEMPERATURE, ("heating_setpoint", "degC", "setpoint"), ("co2", "ppm", "measurement"))
+    rows = learned(site, series(1, FIVE[:5]), series(2, FIVE))
+    assert rows["kind"].tolist() == ["short", "silent", "short"]
+    limits = bounds(site, rows.reset_index())
+    assert limits.points[:, 0].tolist() == [7.2e9, np.inf, 7.2e9]
+
+
+@pytest.mark.parametrize(("delay", "bound"), [(timedelta(0), 60), (timedelta(hours=3), 225)])
+def test_a_controller_may_be_as_late_as_it_usually_is(delay, bound):
+    site = site_of(*[TEMPERATURE] * 4)
+    raw = pd.concat([series(k, FIVE) for k in range(1, 5)])
+    often = raw["timestamp"].dt.day % 4 == 0
+    seconds = often.astype(int) * delay.total_seconds()
+    raw["received_at"] = raw["timestamp"].dt.ceil("15min") + pd.to_timedelta(seconds, unit="s").dt.as_unit("us")
+    live = raw.iloc[::3].assign(point_id=9, received_at=lambda rows: rows["timestamp"].dt.ceil("15min"))
+    known = with_points(
+        site, (*site.points, Point(id=9, path="/B/9", room=None, quantity="co2", unit="ppm", role="meter"))
+    )
+    rows = learn_lateness(known, pd.concat([raw, live]), END).set_index("controller")
+    assert rows.loc["A", "bound_minutes"] == pytest.approx(bound, abs=25)
+    assert rows.loc["A", "witnesses"] in (1, 3)
