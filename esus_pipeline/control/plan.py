@@ -22,6 +22,7 @@ from esus_pipeline.control.baseline import baseline_positions
 from esus_pipeline.control.explanation import explain, with_window
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
+from esus_pipeline.control.measured import TEMPERATURE_RANGE, plausible
 from esus_pipeline.control.optimiser.follow import Commands, follow_setpoints, predict
 from esus_pipeline.control.optimiser.optimum import Optimum, current
 from esus_pipeline.control.room_response import make_response
@@ -79,7 +80,8 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     predicted = response.predict(horizon.temperature, closed.T).T
     followed = np.flatnonzero(wish.planned & np.isfinite(horizon.temperature))
     if optimum is not None and len(followed):
-        predicted[followed] = predict(inputs, horizon, setpoints, commands, closed, optimum, list(followed))
+        path = predict(inputs, horizon, setpoints, commands, closed, optimum, list(followed))
+        predicted[followed] = plausible(path, *TEMPERATURE_RANGE)
     why = optimum.why if optimum is not None else {}
     reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)
     commands, reasons = _window(horizon, commands, reasons)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from esus_pipeline.control.inputs import Array, Horizon, Mask, PlanInputs
-from esus_pipeline.control.model.room_model import SUPPLY_AIR, discretise
+from esus_pipeline.control.model.room_model import SUPPLY_AIR, RoomModel, discretise
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
 from esus_pipeline.control.optimiser.outlook import cooling_limit, expected_people, prior
 from esus_pipeline.control.setpoints import RAMP, Setpoints
@@ -86,7 +86,9 @@ def predict(
     """(rooms, N) degC at the start of each step when the commands are carried out; thermostats at limited power."""
     site, steps = horizon.site, horizon.steps
     names = [site.room_ids[room] for room in rooms]
-    models = [inputs.models.get(name) or prior(site, room) for name, room in zip(names, rooms, strict=True)]
+    models = [
+        _believable(inputs.models.get(name)) or prior(site, room) for name, room in zip(names, rooms, strict=True)
+    ]
     place = np.clip((horizon.as_of - optimum.issued_at) / STEP + np.arange(steps), 0, None)
     hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
     unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
@@ -114,6 +116,16 @@ def predict(
         commands.heating[rooms],
         commands.cooling[rooms],
     )
+
+
+def _believable(model: RoomModel | None) -> RoomModel | None:
+    """The model unless it describes no room; the optimiser has said so already."""
+    try:
+        if model is not None:
+            model.check()
+    except ValueError:
+        return None
+    return model
 
 
 def _run(

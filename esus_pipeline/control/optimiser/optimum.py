@@ -11,12 +11,15 @@ import pandas as pd
 
 from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.inputs import Array, PlanInputs
+from esus_pipeline.control.measured import plausible
 from esus_pipeline.control.optimiser.assemble import dynamics
 from esus_pipeline.control.optimiser.outlook import Group, Unplanned, outlook
 from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem, ProblemError
 from esus_pipeline.control.optimiser.solve import NoPlanError, plan_group
 from esus_pipeline.frames import OPTIMAL_PLAN
 
+SENSIBLE = 60.0
+"""degC; a model whose plan leaves this is not believed."""
 HOURS = 48
 """Rows of an optimum per room; hours beyond what is known are missing."""
 
@@ -122,7 +125,7 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
         for name in ("air", "mass", "heating", "cooling"):
             arrays[name][task.planned, :hours] = getattr(plan, name)
         arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
-        arrays["open_air"][task.planned, :hours] = open_air(task.problem)
+        arrays["open_air"][task.planned, :hours] = plausible(open_air(task.problem), -SENSIBLE, SENSIBLE)
     seconds = sum(answer.seconds for answer in answers if isinstance(answer, GroupPlan))
     return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)
 
@@ -137,10 +140,6 @@ def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
     if not (np.isfinite(plan.air).all() and np.abs(plan.air).max() < SENSIBLE):
         return "the room model predicts what no room can do"
     return plan
-
-
-SENSIBLE = 60.0
-"""degC; a model whose plan leaves this is not believed."""
 
 
 def open_air(problem: GroupProblem) -> Array:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.control.inputs import OUTLOOK, PAST, Array, Horizon, Mask, PlanInputs, read_horizon
+from esus_pipeline.control.inputs import OUTLOOK, PAST, Array, Horizon, Mask, PlanInputs, RoomState, read_horizon
+from esus_pipeline.control.measured import TEMPERATURE_RANGE
 from esus_pipeline.control.model.room_model import AIR_HEAT, FRESH_AIR, SUPPLY_AIR, RoomModel
 from esus_pipeline.control.optimiser.problem import GroupProblem, Held, Prices, ProblemError
 from esus_pipeline.control.room_response import PRESENCE
@@ -32,6 +33,8 @@ PRICE_VALID = pd.Timedelta(minutes=45)
 """A price holds for the quarters of its hour, or until the next one."""
 UNPUBLISHED = (0, 1, 2)
 """An hour without a price costs what it cost so many days before, and else the site's tariff."""
+GREATEST_DISTURBANCE = 5000.0
+"""W; more is a fault of the estimate."""
 DEAREST = 100.0
 """Per kWh, either way; more is no price."""
 
@@ -99,7 +102,7 @@ class _Whole:
     def _problem(self, members: list[int], planned: list[int], models: list[RoomModel], hours: int) -> GroupProblem:
         horizon, site = self.horizon, self.horizon.site
         names = [site.room_ids[room] for room in planned]
-        states = [self.inputs.states.get(name) for name in names]
+        states = [_believable(self.inputs.states.get(name)) for name in names]
         air = horizon.temperature[planned]
         mass = np.array([state.mass if state else own for state, own in zip(states, air, strict=True)])
         excess = np.array([state.disturbance if state else 0.0 for state in states])
@@ -177,6 +180,13 @@ def expected_people(inputs: PlanInputs, horizon: Horizon, setpoints: Setpoints, 
             good = np.isfinite(own) & (own >= 0) & (own <= 10 * max(1.0, site.rooms[room].occupants))
             people[row] = np.where(good, own, people[row])
     return people
+
+
+def _believable(state: RoomState | None) -> RoomState | None:
+    """The state unless it is no room's; the optimiser then takes the walls to be as warm as the air."""
+    if state is None or not (TEMPERATURE_RANGE[0] < state.mass < TEMPERATURE_RANGE[1]):
+        return None
+    return state if abs(state.disturbance) < GREATEST_DISTURBANCE else None
 
 
 def prior(site: Site, room: int) -> RoomModel:
