@@ -226,15 +226,14 @@ def _sun(inputs: PlanInputs, as_of: datetime, length: int) -> dict[str, Array]:
     if frame is None or not len(frame):
         return sun
     slot = _slots(frame["valid_time"], as_of, length)
-    owner = frame["room"].to_numpy(dtype=object)
-    values = {name: frame[name].to_numpy(dtype=float) for name in names}
-    for row, room in enumerate(rooms):
-        inside = (slot >= 0) & (owner == room.id)
-        glass = sum(window.area for window in room.windows)
-        for name in names:
-            scale = 1.0 if name == "poa_global" else glass
-            low, high = (limit * scale for limit in IRRADIANCE_RANGE)
-            sun[name][row] = np.maximum(plausible(_place(values[name], slot, inside, length), low, high), 0.0)
+    row = pd.Index(inputs.site.room_ids).get_indexer(pd.Index(frame["room"]))
+    inside = (slot >= 0) & (row >= 0)
+    glass = np.array([[sum(window.area for window in room.windows)] for room in rooms])
+    for name in names:
+        scale = 1.0 if name == "poa_global" else glass
+        low, high = (limit * scale for limit in IRRADIANCE_RANGE)
+        sun[name][row[inside], slot[inside]] = frame[name].to_numpy(dtype=float)[inside]
+        sun[name] = np.maximum(plausible(sun[name], low, high), 0.0)
     return sun
 
 

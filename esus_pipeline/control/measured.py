@@ -74,7 +74,7 @@ def read_measured(site: Site, rooms: pd.DataFrame | None, wind_age: timedelta | 
     )
 
 
-def plausible(values: Array, low: float, high: float) -> Array:
+def plausible(values: Array, low: float | Array, high: float | Array) -> Array:
     """NaN in place of what is beyond the limits."""
     with np.errstate(invalid="ignore"):
         return np.where((values >= low) & (values <= high), values, np.nan)

@@ -1,9 +1,12 @@
 """A plan every 15 minutes from an optimum every hour: what a caller that plans again and again holds on to."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
 from esus_pipeline.control.inputs import PlanInputs
+from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.optimiser import Optimum, current, optimise
 from esus_pipeline.control.plan import Plan, decide
 
@@ -17,6 +20,7 @@ class Planner:
         self.renewed = False
         """Whether the last plan made a new optimum."""
         self._pool = pool
+        self._models: Mapping[str, RoomModel] = {}
 
     def due(self, as_of: datetime) -> bool:
         """Whether a plan of that instant will make a new optimum."""
@@ -26,5 +30,5 @@ class Planner:
         """The plan of `inputs.as_of`, with a new optimum where the last one has served its hour or is a failed one."""
         self.renewed = self.due(inputs.as_of)
         if self.renewed:
-            self.optimum = optimise(inputs, self._pool)
-        return decide(inputs, self.optimum)
+            self.optimum, self._models = optimise(inputs, self._pool), inputs.models
+        return decide(inputs if self.renewed else replace(inputs, models=self._models), self.optimum)

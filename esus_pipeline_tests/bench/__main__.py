@@ -11,6 +11,7 @@ from esus_pipeline_tests.bench import (
     clean_bench,
     delivery_bench,
     pipeline_bench,
+    plan_bench,
 )
 
 BENCHES = {
@@ -20,6 +21,7 @@ BENCHES = {
     "c": pipeline_bench.quarter_hour,
     "d": pipeline_bench.backfills,
     "e": archive_bench.rows,
+    "p": plan_bench.plans,
     "encode": delivery_bench.encoding,
     "deliver": delivery_bench.delivering,
     "tick_to_point": delivery_bench.tick_to_point,

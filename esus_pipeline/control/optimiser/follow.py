@@ -119,13 +119,16 @@ def predict(
 
 
 def _believable(model: RoomModel | None) -> RoomModel | None:
-    """The model unless it describes no room; the optimiser has said so already."""
-    try:
-        if model is not None:
-            model.check()
-    except ValueError:
+    """The model unless no room can be like it; the optimiser has said so already."""
+    if model is None:
         return None
-    return model
+    try:
+        model.check()
+        with np.errstate(all="ignore"):
+            keep, drive = discretise(model, _SECONDS)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+        return None
+    return model if np.isfinite(drive).all() and np.abs(keep).max() <= 1 else None
 
 
 def _run(

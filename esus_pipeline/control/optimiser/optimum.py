@@ -125,7 +125,8 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
         for name in ("air", "mass", "heating", "cooling"):
             arrays[name][task.planned, :hours] = getattr(plan, name)
         arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
-        arrays["open_air"][task.planned, :hours] = plausible(open_air(task.problem), -SENSIBLE, SENSIBLE)
+        with np.errstate(all="ignore"):
+            arrays["open_air"][task.planned, :hours] = plausible(open_air(task.problem), -SENSIBLE, SENSIBLE)
     seconds = sum(answer.seconds for answer in answers if isinstance(answer, GroupPlan))
     return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)
 
@@ -137,6 +138,8 @@ def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
         plan = solver(task.problem)
     except (ProblemError, NoPlanError) as error:
         return str(error)
+    except (ArithmeticError, np.linalg.LinAlgError):
+        return "the room model is numerically absurd"
     if not (np.isfinite(plan.air).all() and np.abs(plan.air).max() < SENSIBLE):
         return "the room model predicts what no room can do"
     return plan

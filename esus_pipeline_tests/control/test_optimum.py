@@ -1,0 +1,158 @@
+"""What the optimiser wants, told by scenes that a facility engineer would check, and its program against its bounds."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeState, decide, optimise, overrides
+from esus_pipeline.control.groups import shade_groups
+from esus_pipeline.control.inputs import OUTLOOK, read_horizon
+from esus_pipeline.control.optimiser import Prices, ProblemError, lower_bound, plan_group
+from esus_pipeline.control.optimiser.optimum import HOURS
+from esus_pipeline.control.optimiser.outlook import outlook
+from esus_pipeline.control.trace import trace_frame
+from esus_pipeline.frames import OPTIMAL_PLAN, STEP
+from esus_pipeline.site import load_site
+from esus_pipeline_tests.control import cases
+from esus_pipeline_tests.control.cases import at
+
+TMV23 = load_site("tmv23")
+SOUTH, EAST = "1.213", "1.229"
+HOT = cases.inputs(TMV23, at("2026-06-16T04:00"), mean=21, temperature=24)
+COLD = cases.inputs(TMV23, at("2026-01-15T05:00"), mean=-2, temperature=19)
+
+
+def rows(inputs: PlanInputs, room: str, optimum: Optimum | None = None) -> pd.DataFrame:
+    plan = decide(inputs, optimum or optimise(inputs)).schedule
+    own = plan[plan["room"] == room]
+    return own.set_index(own["valid_time"].dt.tz_convert(TMV23.zone))
+
+
+def test_a_hot_sunny_day_lowers_the_south_shades_before_the_sun_reaches_the_facade_and_says_why():
+    sun = HOT.gains[(HOT.gains["room"] == SOUTH) & (HOT.gains["poa_global"] > 120)]["valid_time"]
+    arrival = sun[sun >= HOT.as_of].min()
+    plan = rows(HOT, SOUTH)
+    first = plan["shade_position"].idxmax()
+    assert first == arrival - timedelta(minutes=15)
+    assert plan.loc[first, "rule"] == Rule.SHADE_FOR_COMFORT
+    assert plan.loc[first, "reason"].startswith("lowered at 08:30: the sun reaches the south facade at 08:45; ")
+    for words in ("kWh by", "would lift 1.213 to", "limit 26.0", "h of view"):
+        assert words in plan.loc[first, "reason"]
+
+
+def test_a_cold_sunny_morning_leaves_the_shades_open_and_heats_less_than_with_closed_ones():
+    plan = rows(COLD, SOUTH)
+    morning = plan.loc["2026-01-15 09:30":"2026-01-15 11:00"]
+    assert morning["shade_position"].eq(0).all()
+    assert morning["rule"].eq(Rule.OPEN_FOR_GAIN).all()
+    assert morning["baseline_shade_position"].eq(1).any()
+
+
+def test_room_temperatures_stay_in_their_band_where_the_tuned_rule_would_keep_them_too():
+    mild = cases.inputs(TMV23, at("2026-04-15T04:00"), mean=10, temperature=21)
+    work = rows(mild, SOUTH).between_time("08:00", "15:45")["predicted_temperature"]
+    assert work.between(20 - 0.1, 26 + 0.1).all()
+
+
+def test_a_dear_hour_is_cooled_before_it_is_dear():
+    site = TMV23.model_copy(
+        update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
+    )
+    hot = replace(HOT, site=site)
+    index = pd.date_range(hot.as_of, periods=OUTLOOK, freq=STEP)
+    noon = (index.hour >= 11) & (index.hour < 14)
+    dear = pd.Series(np.where(noon, 12.0, 0.1), index=index)
+    flat = optimise(replace(hot, prices=pd.Series(1.8, index=index)))
+    moved = optimise(replace(hot, prices=dear))
+    at_noon = [hour for hour in range(HOURS) if 11 <= (hot.as_of + timedelta(hours=hour)).hour < 14]
+    assert moved.cooling[0, at_noon].sum() < 0.5 * flat.cooling[0, at_noon].sum()
+    assert moved.cooling[0].sum() > flat.cooling[0].sum()
+
+
+def test_a_day_without_published_prices_costs_what_the_day_before_did():
+    index = pd.date_range(HOT.as_of, periods=96, freq=STEP)
+    known = pd.Series(np.where(index.hour == 12, 9.0, 1.0), index=index)
+    [task, *_] = outlook(replace(HOT, prices=known), shade_groups(TMV23))
+    assert np.allclose(task.problem.prices.cooling[24:], task.problem.prices.cooling[:24])
+    [fixed, *_] = outlook(HOT, shade_groups(TMV23))
+    assert np.allclose(fixed.problem.prices.cooling, 1.8 / 3)
+
+
+def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():
+    [task, *_] = outlook(cases.inputs(TMV23, at("2026-04-15T04:00"), mean=10, temperature=21), shade_groups(TMV23))
+    plan = plan_group(task.problem)
+    assert lower_bound(task.problem) <= plan.bound + 1e-6 <= plan.cost + 2e-6
+    assert plan.proven
+    paid = replace(task.problem.prices, view=50.0)
+    assert not plan_group(replace(task.problem, prices=paid)).closed[task.problem.viewed].any()
+
+
+def test_what_cannot_be_planned_says_what_is_wrong():
+    [task, *_] = outlook(HOT, shade_groups(TMV23))
+    free = Prices(heat=np.full(task.problem.steps, np.nan), cooling=task.problem.prices.cooling)
+    with pytest.raises(ProblemError, match="the heat price is not known"):
+        plan_group(replace(task.problem, prices=free))
+
+
+def test_an_optimum_survives_the_archive():
+    optimum = optimise(replace(HOT, rooms=cases.rooms(TMV23, np.nan)))
+    assert optimum.why[SOUTH] == "no room of the group has a fresh temperature"
+    for made in (optimum, optimise(HOT)):
+        frame = made.to_frame(TMV23.room_ids)
+        pd.testing.assert_frame_equal(OPTIMAL_PLAN.conform(frame), frame)
+        back = Optimum.from_frame(frame, TMV23.room_ids)
+        assert back.issued_at == made.issued_at
+        assert back.why == made.why
+        for name in ("closed", "air", "mass", "open_air", "heating", "cooling", "disturbance"):
+            np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
+
+
+def test_the_trace_names_the_winner_the_losers_and_the_ages_of_the_inputs():
+    windy = replace(HOT, as_of=HOT.as_of + 16 * STEP, rooms=cases.rooms(TMV23, 24.0, wind=14.0))
+    trace = trace_frame(decide(windy, optimise(windy)).trace).set_index("room").loc[SOUTH]
+    assert (trace["rule"], trace["position"]) == (Rule.WIND, 0.0)
+    assert trace["source"] == "optimum"
+    assert '"wind_speed_m_s": {"value": 14.0, "age_minutes": 10.0}' in trace["inputs"]
+    assert trace["holds_until"] > trace["issued_at"]
+
+
+def test_a_hand_on_a_shade_is_seen_respected_for_a_while_and_released():
+    control = TMV23.control.model_copy(update={"mode": "active"})
+    site = TMV23.model_copy(update={"control": control})
+    times = pd.date_range(HOT.as_of - 6 * STEP, periods=6, freq=STEP)
+    told = pd.DataFrame(
+        {"valid_time": times, "room": SOUTH, "shade_position": 1.0, "rule": str(Rule.SHADE_FOR_COMFORT)}
+    )
+    seen = pd.DataFrame({"timestamp": times, "room": "building", "blind_motor_south": [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]})
+    found = overrides(site, told, seen, HOT.as_of)
+    assert found == {SOUTH: Override(0.0, times[4], times[4] + timedelta(hours=2))}
+    assert overrides(TMV23, told, seen, HOT.as_of) == {}
+    assert overrides(site, told, seen, HOT.as_of, {SOUTH: HOT.as_of - STEP}) == {}
+    late = replace(HOT, as_of=HOT.as_of + 16 * STEP)
+    held = Override(0.0, late.as_of - STEP, late.as_of + 4 * STEP)
+    plan = rows(replace(late, overrides={SOUTH: held}), "1.215")
+    assert plan["rule"].head(5).tolist()[:4] == [Rule.MANUAL] * 4
+    assert plan["shade_position"].head(4).eq(0).all()
+    assert "moved by hand in 1.213 at 09:45, respected until 11:00" in plan["reason"].iloc[0]
+
+
+def test_an_open_window_turns_heating_and_cooling_off_and_glare_lowers_for_somebody_who_is_there():
+    site = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"glare_above": 300.0})})
+    mild = cases.inputs(site, at("2026-04-15T10:00"), mean=8, temperature=20.5)
+    measured = mild.rooms.assign(occupancy=1.0, window_open=1.0)
+    optimum = optimise(mild)
+    open_all = replace(optimum, closed=np.zeros_like(optimum.closed))
+    plan = rows(replace(mild, rooms=measured), SOUTH, open_all)
+    assert (plan["heating_setpoint"].iloc[0], plan["cooling_setpoint"].iloc[0]) == (17, 29)
+    assert plan["reason"].iloc[0].endswith("a window is open: heating and cooling off")
+    assert plan["rule"].head(2).tolist() == [Rule.GLARE, Rule.GLARE]
+    assert rows(replace(mild, rooms=measured.assign(occupancy=0.0)), SOUTH, open_all)["rule"].iloc[0] != Rule.GLARE
+
+
+def test_the_outlook_is_two_days_and_a_held_shade_is_not_moved_at_once():
+    assert read_horizon(HOT, OUTLOOK).steps == HOURS * 4
+    moved = {room: ShadeState(1.0, HOT.as_of - STEP, 1) for room in TMV23.room_ids}
+    assert optimise(replace(HOT, shades=moved)).closed[0, :2].tolist() == [1, 1]
