@@ -77,6 +77,9 @@ class PlanInputs:
     rooms: pd.DataFrame | None = None
     wind_age: timedelta | None = None
     """Age of the newest measured wind speed; None says that it is not known, and the reading is not used."""
+    past_wind: "pd.Series[float] | None" = None
+    """Measured wind speed (m/s) by start of the 15 minutes (UTC), of the hours before `as_of`: a strong wind of half an
+    hour ago still holds the shades up."""
     shades: Mapping[str, ShadeState] = field(default_factory=dict)
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """Shades that somebody moved by hand, by room, from `override.overrides`."""
@@ -149,6 +152,7 @@ def read_horizon(inputs: PlanInputs, steps: int = STEPS) -> Horizon:
     wind = np.fmax(forecast["wind_speed"], forecast["wind_gust"] / inputs.site.wind.gust_factor)
     known = ~np.isnan(wind[PAST:])
     wind[PAST] = np.fmax(wind[PAST], measured.wind)
+    wind[:PAST] = np.fmax(wind[:PAST], _past_wind(inputs, as_of))
     sun = _sun(inputs, as_of, PAST + steps)
     return Horizon(
         site=inputs.site,
@@ -194,6 +198,15 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
         moves = int(np.sum((stamps[moved] >= today) & ~forced[moved]))
         states[str(room)] = ShadeState(float(positions[rows[-1]]), since, moves)
     return states
+
+
+def _past_wind(inputs: PlanInputs, as_of: datetime) -> Array:
+    """(PAST,) m/s as measured, NaN where it was not."""
+    told = inputs.past_wind
+    if told is None or not len(told):
+        return np.full(PAST, np.nan)
+    slot = _slots(told.index.to_series(), as_of, PAST)
+    return plausible(_place(np.asarray(told, dtype=float), slot, slot >= 0, PAST), *WIND_RANGE)
 
 
 def _weather(inputs: PlanInputs, as_of: datetime, length: int) -> dict[str, Array]:

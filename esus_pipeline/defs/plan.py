@@ -23,7 +23,7 @@ from esus_pipeline.defs.prices import electricity_price, stored_prices
 from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, stored_forecasts, stored_gains, weather_forecast
-from esus_pipeline.frames import CLEAN_SERIES, DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import BUILDING, CLEAN_SERIES, DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.prices import known_prices
 from esus_pipeline.readings import room_frame
 from esus_pipeline.report import plan_page, plan_plot
@@ -38,6 +38,9 @@ HISTORY = timedelta(hours=12)
 """Measured hours that the plan page shows before the plan."""
 
 WIND_LOOK_BACK = timedelta(hours=1)
+
+WIND_MEMORY = timedelta(hours=6)
+"""How far back a strong wind is remembered."""
 
 OVERRIDE_LOOK_BACK = timedelta(hours=25)
 """How far back a hand on a shade is looked for; longer than a site may hold it."""
@@ -56,6 +59,12 @@ class _Known:
     wind_stamps: pd.Series
     prices: pd.DataFrame
 
+    def _past_wind(self, as_of: datetime) -> "pd.Series[float]":
+        """What the building's own sensor read in the hours before `as_of`, by start of the window."""
+        times, quantity = self.rooms["timestamp"], self.site.wind.quantity
+        rows = self.rooms[(self.rooms["room"] == BUILDING) & (times < as_of) & (times >= as_of - WIND_MEMORY)]
+        return rows.set_index("timestamp")[quantity] if quantity in rows else pd.Series(dtype=float)
+
     def inputs(self, as_of: datetime, commanded: pd.DataFrame, now: Now | None = None) -> PlanInputs:
         """What a plan issued at `as_of` may use, after the commands of the plans before it.
 
@@ -72,6 +81,7 @@ class _Known:
             gains=self.gains.known_at(as_of),
             rooms=self.rooms[self.rooms["timestamp"] == as_of - STEP],
             wind_age=as_of - stamps.max() if len(stamps) else None,
+            past_wind=self._past_wind(as_of),
             prices=known_prices(self.site, self.prices, as_of),
             shades=shade_states(commanded, as_of, self.site.zone),
             overrides=overrides(self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of),

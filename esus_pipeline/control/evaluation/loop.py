@@ -21,6 +21,7 @@ from esus_pipeline.control.evaluation.protocol import (
     PlantError,
     RoomTruth,
 )
+from esus_pipeline.control.evaluation.rules import WindGuard
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -59,13 +60,14 @@ def close_loop(
     prices = day_ahead(site, seed, start - timedelta(days=1), round(days * 24) + 96)
     observation = _checked(site, plant.reset(start, seed), start)
     calendar = _working(site, start, steps)
+    guard = WindGuard(site)
     rows, faults, seconds = [], [], np.empty(steps)
     for step in range(steps):
         seen = _seen(plant, observation, prices, foresight)
         begin = time.perf_counter()
         commands = controller.decide(seen)
         seconds[step] = time.perf_counter() - begin
-        faults += command_faults(site, seen, commands)
+        faults += command_faults(site, seen, commands, guard.blocked(seen.time, seen.wind_speed))
         told = {room: commands[room] for room in site.room_ids}
         after = _checked(site, plant.step(told, MINUTES), observation.time + STEP)
         price = float(prices.loc[pd.Timestamp(observation.time).floor("h")])
@@ -96,10 +98,12 @@ def _checked(site: Site, observation: Observation, due: datetime) -> Observation
     return observation
 
 
-def command_faults(site: Site, seen: Observation, commands: Mapping[str, Command]) -> list[str]:
-    """What is wrong with commands that were given on an observation: safety, range, and a band upside down."""
+def command_faults(site: Site, seen: Observation, commands: Mapping[str, Command], blocked: bool) -> list[str]:
+    """What is wrong with commands that were given on an observation: safety, range, and a band upside down.
+
+    `blocked` says whether the wind of now or of a while ago holds the shades up.
+    """
     faults = []
-    wind = site.wind.retract_above
     for room in site.room_ids:
         where = f"{seen.time:%Y-%m-%d %H:%M} {room}"
         command = commands.get(room)
@@ -111,9 +115,10 @@ def command_faults(site: Site, seen: Observation, commands: Mapping[str, Command
             continue
         if not 0 <= command.shade_position <= 1:
             faults.append(f"{where}: shade position {command.shade_position:g} is not within 0 and 1")
-        if command.shade_position > 0 and seen.wind_speed > wind:
-            faults.append(f"{where}: shade down at {seen.wind_speed:.1f} m/s of wind, limit {wind:g}")
-        if np.isnan(seen.wind_speed) and command.shade_position > seen.rooms[room].shade_position:
+        unknown = np.isnan(seen.wind_speed)
+        if blocked and not unknown and command.shade_position > 0:
+            faults.append(f"{where}: shade down at {seen.wind_speed:.1f} m/s of wind, or too soon after a strong one")
+        if unknown and command.shade_position > seen.rooms[room].shade_position:
             faults.append(f"{where}: shade lowered without a wind reading")
         if command.heating_setpoint > command.cooling_setpoint:
             faults.append(f"{where}: heats to {command.heating_setpoint:g} and cools to {command.cooling_setpoint:g}")

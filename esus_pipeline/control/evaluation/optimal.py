@@ -31,6 +31,7 @@ _TOLD = ("shade_position", "heating_setpoint", "cooling_setpoint")
 _COMMAND = ["issued_at", "room", "valid_time", "shade_position", "rule"]
 _ELSEWHERE = 0.1
 """Of a shade's travel."""
+_WIND_MEMORY = timedelta(hours=6) // STEP
 _DAY = timedelta(days=1) // STEP
 _MEMORY = timedelta(hours=36)
 """How far back readings and sun are remembered."""
@@ -67,6 +68,7 @@ class Optimal:
                 gains=gains,
                 rooms=rows,
                 wind_age=None if np.isnan(observation.wind_speed) else timedelta(0),
+                past_wind=self._past_wind(),
                 shades=shade_states(self._commanded, now, self._site.zone),
                 overrides=self._overrides(observation),
                 models=self._models,
@@ -87,6 +89,12 @@ class Optimal:
         for room in self._site.room_ids:
             sun = (np.nan, np.nan) if gains is None else self._sun_at[room].get(start, (np.nan, np.nan))
             self._past[room].append((observation, *sun))
+
+    def _past_wind(self) -> "pd.Series[float]":
+        """m/s as measured, by start of the step."""
+        past = [observation for observation, _, _ in list(self._past[self._site.room_ids[0]])[-_WIND_MEMORY:]]
+        starts = pd.DatetimeIndex([observation.time - STEP for observation in past])
+        return pd.Series([observation.wind_speed for observation in past], index=starts, dtype=float)
 
     def _states(self) -> dict[str, RoomState]:
         """How every room is now, by its model's Kalman filter; none before an hour was seen."""
