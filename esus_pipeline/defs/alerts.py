@@ -15,9 +15,11 @@ from dagster._core.scheduler.instigation import TickStatus
 from esus_pipeline import connect
 from esus_pipeline.alerts import Condition, Look, Severity, system
 from esus_pipeline.archive import Archive
+from esus_pipeline.defs.backlog import Backlog
 from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until
 from esus_pipeline.defs.common import REPAIR_TAG, now
 from esus_pipeline.defs.resources import DataResource, SiteResource
+from esus_pipeline.defs.sinks import backlog
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site
 
@@ -26,6 +28,8 @@ CHECKS_LOOKED_AT = 30
 """Newest evaluations of a check among which the one of the newest window is looked for."""
 RUN_MEMORY = timedelta(hours=24)
 """A failed run is not told of longer than this when no other of its kind follows."""
+LATE_DELIVERY = timedelta(hours=1)
+"""Windows that wait longer than this to be delivered are told of."""
 FAILED_TICKS = 3
 """So many failed ticks in a row are no hiccup."""
 PATIENCE = timedelta(minutes=10)
@@ -66,6 +70,7 @@ def look(instance: DagsterInstance, site: Site, archive: Archive, time: datetime
         "runs": lambda: run_conditions(instance, time),
         "automation": lambda: automation_conditions(instance),
         "checks": lambda: check_conditions(instance, time),
+        "delivery": lambda: delivery_conditions(backlog(instance), time),
     }
     found: list[Condition] = []
     blind = []
@@ -122,6 +127,26 @@ def check_conditions(instance: DagsterInstance, time: datetime) -> list[Conditio
             )
         )
     return found
+
+
+def delivery_conditions(waiting: Backlog, time: datetime) -> list[Condition]:
+    """Whether windows wait to be delivered to InfluxDB for longer than a hiccup lasts."""
+    since = min((piece.since for pieces in waiting.pieces.values() for piece in pieces), default=time)
+    if time - since < LATE_DELIVERY:
+        return []
+    return [
+        Condition(
+            key="delivery:backlog",
+            source="delivery",
+            group="delivery",
+            severity=Severity.WARNING,
+            summary="InfluxDB and Grafana are behind: windows wait to be delivered",
+            advice="See the newest message of the sensor `deliveries`; nothing is lost, it is delivered in order.",
+            since=since,
+            link="/automation?search=deliveries",
+            details=(f"{waiting.waiting()} windows wait, {waiting.failures} deliveries failed in a row",),
+        )
+    ]
 
 
 def run_conditions(instance: DagsterInstance, time: datetime) -> list[Condition]:

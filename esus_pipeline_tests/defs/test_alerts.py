@@ -13,8 +13,15 @@ from dagster._utils.error import SerializableErrorInfo
 
 from esus_pipeline.archive import Archive
 from esus_pipeline.defs import alerts
-from esus_pipeline.defs.alerts import alert_sensor, automation_conditions, look, run_conditions
-from esus_pipeline.defs.jobs import REPAIR_TAG
+from esus_pipeline.defs.alerts import (
+    alert_sensor,
+    automation_conditions,
+    delivery_conditions,
+    look,
+    run_conditions,
+)
+from esus_pipeline.defs.backlog import Backlog
+from esus_pipeline.defs.common import REPAIR_TAG
 from esus_pipeline.defs.partitions import floor
 from esus_pipeline.defs.resources import resources
 from esus_pipeline.frames import POINT_STATE, SHADE_SETPOINT_SCHEDULE, STEP
@@ -112,6 +119,16 @@ def test_a_sensor_that_keeps_failing_is_wrong_and_a_hiccup_is_not(instance):
     [condition] = automation_conditions(instance)
     assert condition.summary == "the sensor late_readings keeps failing"
     assert condition.details == ("it broke",)
+
+
+def test_windows_that_wait_to_be_delivered_are_told_of_after_an_hour():
+    waiting = Backlog()
+    assert delivery_conditions(waiting, NOW) == []
+    waiting.add("influx_schedule", [NOW - timedelta(hours=5), NOW - timedelta(hours=5) + STEP], NOW)
+    assert delivery_conditions(waiting, NOW + timedelta(minutes=59)) == []
+    [condition] = delivery_conditions(waiting, NOW + timedelta(hours=1))
+    assert condition.since == NOW
+    assert condition.details == ("2 windows wait, 0 deliveries failed in a row",)
 
 
 def test_a_stale_plan_is_wrong_and_a_fresh_installation_is_not(instance, tmp_path):
