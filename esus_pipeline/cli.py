@@ -58,13 +58,17 @@ class _LazyGroup(click.Group):
     """Loads the commands of packages of their own only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "commission", "influx", "models", "pareto", "simulate"])
+        return sorted([*super().list_commands(ctx), "commission", "influx", "models", "pareto", "release", "simulate"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "simulate":
             from esus_pipeline.simulator.command import simulate
 
             return simulate
+        if cmd_name == "release":
+            from esus_pipeline.release_command import release
+
+            return release
         if cmd_name == "pareto":
             from esus_pipeline.pareto_command import pareto
 

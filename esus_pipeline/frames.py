@@ -326,6 +326,14 @@ OPTIMAL_PLAN = Frame(
     time="issued_at",
 )
 
+OVERRIDE_RELEASE = Frame(
+    "override_release",
+    "When somebody gave a shade that was moved by hand back to the plan (`esus release`).",
+    pa.schema([_time("released_at", "when it was given back"), _text("room", "room of the site")]),
+    key=("room", "released_at"),
+    time="released_at",
+)
+
 DECISION_TRACE = Frame(
     "decision_trace",
     "Why each room's shade was told what it was told: one row per plan and room, about the plan's first 15 minutes.",

@@ -23,7 +23,15 @@ from esus_pipeline.defs.prices import electricity_price, stored_prices
 from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, stored_forecasts, stored_gains, weather_forecast
-from esus_pipeline.frames import BUILDING, CLEAN_SERIES, DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import (
+    BUILDING,
+    CLEAN_SERIES,
+    DECISION_TRACE,
+    OPTIMAL_PLAN,
+    OVERRIDE_RELEASE,
+    SHADE_SETPOINT_SCHEDULE,
+    STEP,
+)
 from esus_pipeline.prices import known_prices
 from esus_pipeline.readings import room_frame
 from esus_pipeline.report import plan_page, plan_plot
@@ -58,6 +66,12 @@ class _Known:
     rooms: pd.DataFrame
     wind_stamps: pd.Series
     prices: pd.DataFrame
+    releases: pd.DataFrame
+
+    def _released(self, as_of: datetime) -> dict[str, datetime]:
+        """When each room's override was last ended by somebody."""
+        known = self.releases[self.releases["released_at"] <= as_of]
+        return {str(room): at.to_pydatetime() for room, at in known.groupby("room")["released_at"].max().items()}
 
     def _past_wind(self, as_of: datetime) -> "pd.Series[float]":
         """What the building's own sensor read in the hours before `as_of`, by start of the window."""
@@ -84,7 +98,9 @@ class _Known:
             past_wind=self._past_wind(as_of),
             prices=known_prices(self.site, self.prices, as_of),
             shades=shade_states(commanded, as_of, self.site.zone),
-            overrides=overrides(self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of),
+            overrides=overrides(
+                self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of, self._released(as_of)
+            ),
             models=now.models,
             states={
                 room: RoomState(float(state.x[0]), float(state.x[1]), float(state.disturbance))
@@ -210,6 +226,7 @@ def _known(site: Site, archive: Archive, day: TimeWindow) -> _Known:
         rooms=archive.read(room_frame(site), day.start - OVERRIDE_LOOK_BACK, day.end),
         wind_stamps=wind["timestamp"],
         prices=stored_prices(archive, ends),
+        releases=archive.read(OVERRIDE_RELEASE, day.start - OVERRIDE_LOOK_BACK, day.end + STEP),
     )
 
 

@@ -77,6 +77,7 @@ def _many_rooms(inputs: PlanInputs) -> PlanInputs:
         f"g{first}": group.model_copy(update={"rooms": tuple(names[first : first + 3])}) for first in range(0, MANY, 3)
     }
     site: Site = inputs.site.model_copy(update={"rooms": rooms, "shade_groups": groups})
+    vars(site).pop("room_ids", None)  # the copy carries the cached ids of the original
     by_room = dict(iter(inputs.gains.groupby("room"))) if inputs.gains is not None else {}
     measured = inputs.rooms.set_index("room") if inputs.rooms is not None else None
     assert measured is not None

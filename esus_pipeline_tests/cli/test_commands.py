@@ -33,6 +33,26 @@ def fault(building):
         httpx.delete(f"{building.url}/faults/{name}").raise_for_status()
 
 
+COMMANDS = [
+    "alerts",
+    "commission",
+    "counts",
+    "demo",
+    "doctor",
+    "evaluate",
+    "export",
+    "fetch",
+    "influx",
+    "models",
+    "pareto",
+    "plan",
+    "quality",
+    "recover",
+    "release",
+    "simulate",
+]
+
+
 def command(*arguments, **settings):
     """`esus` as a user's shell runs it."""
     return subprocess.run(
@@ -52,11 +72,11 @@ def test_help_lists_every_command_with_what_it_does():
     commands = {
         line.split()[0]: line.split(maxsplit=1)[1] for line in listed if line.startswith("  ") and line[2] != " "
     }
-    assert list(commands) == ["demo", "doctor", "export", "fetch", "plan", "recover", "simulate"]
+    assert list(commands) == COMMANDS
     assert all(len(what) > 10 for what in commands.values())
 
 
-@pytest.mark.parametrize("name", ["demo", "doctor", "export", "fetch", "plan", "recover", "simulate"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_each_command_explains_every_option(esus, name):
     told = esus(name, "--help")
     assert told.exit_code == 0
