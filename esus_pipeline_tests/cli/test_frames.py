@@ -21,7 +21,14 @@ from esus_pipeline.frames import (
 )
 
 ALL = [*(each for each in vars(frames).values() if isinstance(each, Frame)), room_table(["co2", "air_temperature"])]
-PANDAS = {"int64": "int64", "int32": "int32", "double": "float64", "string": "str", TIMESTAMP: "datetime64[us, UTC]"}
+PANDAS = {
+    "bool": "bool",
+    "int64": "int64",
+    "int32": "int32",
+    "double": "float64",
+    "string": "str",
+    TIMESTAMP: "datetime64[us, UTC]",
+}
 
 
 def readings(**columns):
@@ -35,7 +42,7 @@ def readings(**columns):
 def test_all_tables_are_looked_at_below():
     assert sorted(each.name for each in ALL) == [
         "clean_series", "controller_rhythm", "decision_trace", "electricity_price", "gaps", "optimal_plan",
-        "point_rhythm", "point_states", "quarantine", "raw_bms_readings", "room_models", "room_table",
+        "override_release", "point_rhythm", "point_states", "quarantine", "raw_bms_readings", "room_models", "room_table",
         "shade_setpoint_schedule", "solar_gain", "solar_gain_pane", "weather_forecast",
     ]  # fmt: skip
 
