@@ -13,7 +13,6 @@ as the prior; such a parameter is reported as unknown.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from esus_pipeline.control.model.history import History
 from esus_pipeline.control.model.room_model import PARAMETERS, Array, RoomModel
@@ -102,6 +101,8 @@ def identify(prior: RoomModel, history: History, seed: int = 0) -> Identified:
     Raises:
         TooLittleDataError: fewer than LEAST_STARTS predictions can be made from the history.
     """
+    from scipy.optimize import least_squares  # costs a live run more than its plan, and only lessons need it
+
     starts = usable_starts(history)
     if len(starts) < LEAST_STARTS:
         raise TooLittleDataError(

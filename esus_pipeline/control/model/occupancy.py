@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-import holidays
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -77,6 +76,8 @@ def day_kinds(site: Site, times: pd.DatetimeIndex) -> Ints:
 @cache
 def _holidays(country: str, year: int) -> frozenset[object]:
     """Public holidays and days that offices usually take off, such as Christmas Eve."""
+    import holidays
+
     known = holidays.country_holidays(country, years=year)
     if "optional" in known.supported_categories:
         known = holidays.country_holidays(country, years=year, categories=("public", "optional"))

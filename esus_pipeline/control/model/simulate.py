@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.signal import lfilter
 
 from esus_pipeline.control.model.history import STEP_SECONDS, History
 from esus_pipeline.control.model.room_model import Array, RoomModel, discretise
@@ -48,8 +47,8 @@ def mass_temperature(model: RoomModel, history: History) -> Array:
     target = model.h_am * air + model.h_mo * outdoor + (1 - model.f_air) * sun + model.h_mb * model.building_temperature
     target = target / loss
     start = target[:96].mean()
-    later, _ = lfilter([1 - keep], [1, -keep], target[:-1], zi=[keep * start])
-    return np.asarray(np.concatenate([[start], later]))
+    followed = pd.Series(np.concatenate([[start], target[:-1]]))
+    return followed.ewm(alpha=1 - keep, adjust=False).mean().to_numpy()
 
 
 def predict(

@@ -13,13 +13,16 @@ Shades enter as binary times known irradiance, so the program stays linear. Powe
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csc_array
 
 from esus_pipeline.control.model.room_model import Array, discretise
 from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +35,7 @@ class Program:
     """Arguments of scipy.optimize.milp, and where the variables are."""
 
     cost: Array
-    matrix: csc_array
+    matrix: "csc_array"
     row_low: Array
     row_high: Array
     low: Array
@@ -108,6 +111,8 @@ def dynamics(problem: GroupProblem) -> Dynamics:
 
 def assemble(problem: GroupProblem) -> Program:
     """The program of a problem. Its LP relaxation gives a lower bound of the cost."""
+    from scipy.sparse import coo_array, csc_array
+
     rooms, steps = problem.gain_open.shape
     at = index(rooms, steps)
     blocks = [*_room_rows(problem, at), *_shade_rows(problem, at)]

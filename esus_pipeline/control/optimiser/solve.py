@@ -1,9 +1,11 @@
-"""One group's problem to its best plan: HiGHS through scipy, the incumbent where the time is up."""
+"""One group's problem to its best plan: HiGHS through scipy, the incumbent where the time is up.
+
+scipy.optimize is imported inside the functions that need it: three of four live runs make no new optimum.
+"""
 
 import time
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from esus_pipeline.control.optimiser.assemble import Program, assemble, index
 from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem
@@ -34,6 +36,8 @@ def plan_group(problem: GroupProblem) -> GroupPlan:
 
 def lower_bound(problem: GroupProblem) -> float:
     """Cost of the same problem with shades that can stand anywhere: the LP bound of every plan."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
     problem.check()
     program = assemble(problem)
     relaxed = milp(
@@ -48,6 +52,8 @@ def lower_bound(problem: GroupProblem) -> float:
 
 def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-def]  # scipy's result has no type
     """Without presolve: the program is small and tight, and HiGHS then prints nothing beside its answer."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
     return milp(
         program.cost,
         integrality=program.integrality,
