@@ -189,7 +189,7 @@ def test_the_plan_says_what_is_missing_and_why_nothing_moves(exported):
     assert set(inner["reason"]) == {"no shade to move"}
     assert inner["shade_position"].eq(0).all()
     blind = sala[sala["issued_at"] >= NOON + timedelta(hours=2, minutes=15)]
-    assert set(blind["rule"]) == {"missing_temperature", "wind"}
+    assert "missing_temperature" in set(blind["rule"]) <= {"missing_temperature", "wind"}
     assert blind["shade_position"].eq(0).all()
     calm = blind[blind["rule"] != "wind"]
     assert len(calm) > len(blind) / 2
@@ -200,7 +200,7 @@ def test_the_plan_says_what_is_missing_and_why_nothing_moves(exported):
     seeing = sala[sala["issued_at"] <= NOON]
     assert "missing_temperature" not in set(seeing["rule"])
     assert seeing["predicted_temperature"].notna().all()
-    assert "close_before_sun" in set(seeing["rule"])
+    assert seeing["shade_position"].max() == 1, set(seeing["rule"])
 
 
 def test_people_are_expected_in_the_hours_of_lisbon(exported):

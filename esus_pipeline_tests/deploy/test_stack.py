@@ -52,10 +52,9 @@ def test_windows_are_made_by_themselves_delivered_and_the_plan_is_there(stack, w
         return answer.raise_for_status().json()["data"]["runsOrError"]["results"]
 
     def done() -> list[dict]:
-        return [run for run in runs() if run["status"] == "SUCCESS"]
+        return [run for run in runs() if run["status"] == "SUCCESS" and run["pipelineName"] == "quarter_hour"]
 
-    finished = wait_until("a run has succeeded", done, 300, pause=2.0)
-    assert {run["pipelineName"] for run in finished} <= {"quarter_hour", "late_readings"}
+    wait_until("a window has gone through the chain", done, 300, pause=2.0)
     wait_until("readings are in InfluxDB", lambda: stack.influx.count("clean_series"), 300, pause=2.0)
     plans = ("shade_setpoint_schedule", "shade_position")
     wait_until("plans are in InfluxDB", lambda: stack.influx.count(*plans) > 100, 300, pause=2.0)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from esus_pipeline.demo.dagster_api import DagsterApi
+from esus_pipeline.demo.dagster_api import LOCATION, DagsterApi
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.real.processes import Demo, wait_until
 
@@ -107,8 +107,9 @@ def open_graph(page: Page, demo: Demo) -> None:
         expect(page.get_by_text(asset, exact=True).first).to_be_visible(timeout=60 * SECOND)
 
 
-def launch_backfill_by_hand(page: Page) -> str:
-    """Materialize all... -> type the range of partitions -> Launch backfill; the id that the page shows."""
+def launch_backfill_by_hand(page: Page, demo: Demo) -> str:
+    """The job's page, Materialize all..., type the range of partitions, Launch backfill; the id that the page shows."""
+    page.goto(f"{demo.ui}/locations/{LOCATION}/jobs/quarter_hour")
     page.get_by_role("button", name="Materialize all").click()
     dialog = page.get_by_role("dialog")
     chosen = dialog.locator("input[type=text]").first
@@ -135,7 +136,7 @@ def test_a_backfill_launched_in_the_browser_fills_a_day_in_one_run(demo):
     with browser(1900, 1000) as (page, witness):
         open_graph(page, demo)
         shoot(page, "asset-graph")
-        backfill = launch_backfill_by_hand(page)
+        backfill = launch_backfill_by_hand(page, demo)
         done = wait_until(
             "the end of the backfill",
             lambda: (found := ask(demo, backfill))["partitionBackfillOrError"]["status"] != "REQUESTED" and found,

@@ -151,6 +151,7 @@ def survivor(tmp_path_factory: pytest.TempPathFactory, began: datetime) -> Itera
     try:
         demo.start()
         killer.kill_services(KILLS_WHILE_STARTING)
+        wait_until("Dagster's address", lambda: demo.alive and "Dagster is up at" in demo.output, 200)
         killer.kill_runs(RUNS_WHILE_LOADING)
         demo.wait_green(400)  # the same supervisor has brought up everything
         killer.kill_runs(RUNS_LATER)
