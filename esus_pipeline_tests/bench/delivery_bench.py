@@ -103,7 +103,9 @@ def _tick(pipeline: System) -> dict[str, float]:
     wait_until("the point", lambda: influx.query(query), 180, pause=0.05)
     readable = time.time()
     records = pipeline.instance.get_run_records(limit=20)
-    live = next(r for r in records if r.dagster_run.tags.get("dagster/run_key") == minute.isoformat())
+    live = next((r for r in records if r.dagster_run.tags.get("dagster/run_key") == minute.isoformat()), None)
+    if live is None:  # an older delivery that was still under way brought the point; the next tick is asked
+        return _tick(pipeline)
     sent = next(
         r
         for r in records

@@ -153,12 +153,12 @@ def survivor(tmp_path_factory: pytest.TempPathFactory, began: datetime) -> Itera
         killer.kill_services(KILLS_WHILE_STARTING)
         wait_until("Dagster's address", lambda: demo.alive and "Dagster is up at" in demo.output, 200)
         killer.kill_runs(RUNS_WHILE_LOADING)
-        demo.wait_green(400)  # the same supervisor has brought up everything
+        demo.wait_green(600)  # the same supervisor has brought up everything
         killer.kill_runs(RUNS_LATER)
         for _ in range(ROUNDS):
             killer.kill_services(KILLS_PER_ROUND)
             killer.kill_supervisor()
-        demo.wait_green(400)
+        demo.wait_green(600)
         print(f"killed {killer.killed.total()}: {dict(killer.killed)}, started again: {killer.restarts}")
         assert killer.killed.total() >= 20
         assert set(killer.killed) >= {*ROLES.values(), "supervisor"} - {"resource tracker", "orphan watch", "recover"}
