@@ -8,7 +8,6 @@ quieter at night. It is too long when more than the whole is used. With equal bo
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ import pandas as pd
 from esus_pipeline.frames import CONTROLLER_RHYTHM
 from esus_pipeline.instants import NEVER, Floats, Ints, Mask, length
 from esus_pipeline.quality.week import KINDS, kind_at, spent
-from esus_pipeline.site import Point, Site
+from esus_pipeline.site import Calendar, Point, Site
 
 LONGEST = timedelta(hours=48)
 """A point that may be silent for longer than this cannot be judged by its silence."""
@@ -36,7 +35,7 @@ COLUMNS = [f"bound_{kind}" for kind in KINDS]
 class Bounds:
     """Bounds in microseconds, points and controllers in the order of the site."""
 
-    zone: ZoneInfo
+    calendar: Calendar
     points: Floats
     """[points, kinds of hour]; infinite where silence says nothing."""
     controllers: Floats
@@ -56,12 +55,12 @@ class Bounds:
         """Share of each point's bound that the silence [since, until) uses; both are [instants, points]."""
         unknown = (since == NEVER) | (until <= since)
         anchor = until.max(initial=0)
-        share = spent(np.where(unknown, anchor, since), np.where(unknown, anchor, until), self.zone) / self.points
+        share = spent(np.where(unknown, anchor, since), np.where(unknown, anchor, until), self.calendar) / self.points
         return np.asarray(np.where(unknown, 0.0, share.sum(axis=-1)))
 
     def minutes(self, since: Ints, until: Ints, used: Floats) -> Floats:
         """The bound that holds for the silence [since, until), in minutes; NaN where silence says nothing."""
-        kind = kind_at(np.where(until == NEVER, until.max(initial=0), until), self.zone)
+        kind = kind_at(np.where(until == NEVER, until.max(initial=0), until), self.calendar)
         plain = self.points[np.arange(len(self.points)), kind]
         with np.errstate(divide="ignore", invalid="ignore"):
             bound = np.where(used > 0, (until - since) / used, plain) / _MINUTE
@@ -95,4 +94,4 @@ def bounds(site: Site, rhythm: pd.DataFrame | None = None, controllers: pd.DataF
             ("witnesses", WITNESSES),
         )
     )
-    return Bounds(site.zone, points, usual * _MINUTE, witnesses.astype(np.int64))
+    return Bounds(site.calendar, points, usual * _MINUTE, witnesses.astype(np.int64))

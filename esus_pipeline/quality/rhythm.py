@@ -13,7 +13,6 @@ of one point that are far from all its others.
 """
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from esus_pipeline.instants import NEVER, Floats, Ints, instants, length, micros
 from esus_pipeline.quality.bounds import COLUMNS, LONGEST, configured, silent_by_nature
 from esus_pipeline.quality.week import KINDS, kind_at, spent
 from esus_pipeline.readings import Quality
-from esus_pipeline.site import Point, Site
+from esus_pipeline.site import Calendar, Point, Site
 
 TRAINING = timedelta(days=28)
 """History that one version is learned from."""
@@ -110,14 +109,17 @@ def _silence(site: Site, point: Point, stamps: Ints, outages: tuple[Ints, Ints])
     """Kind and bounds of one point."""
     since, until = _outside(stamps[:-1], stamps[1:], outages)
     periodic = len(since) >= FEW_PERIODIC and _steady(until - since)
-    hours = spent(since, until, site.zone)
+    hours = spent(since, until, site.calendar)
     if silent_by_nature(point):
         kind, allowed = "silent", np.full(len(KINDS), np.inf)
     elif not periodic and (len(since) < FEW or stamps[-1] - stamps[0] < length(WEEK)):
         longest = (until - since).max(initial=0)
         kind, allowed = "short", np.full(len(KINDS), max(configured(site, point), FACTOR * longest))
     else:
-        kind, allowed = "periodic" if periodic else "change_of_value", _bounds(hours, _pace(hours, until, site.zone))
+        kind, allowed = (
+            "periodic" if periodic else "change_of_value",
+            _bounds(hours, _pace(hours, until, site.calendar)),
+        )
     if allowed[0] > length(LONGEST):
         kind, allowed = "silent", np.full(len(KINDS), np.inf)
     finite = np.where(np.isinf(allowed), np.nan, allowed / _MINUTE)
@@ -130,15 +132,15 @@ def _steady(silence: Ints) -> bool:
     return bool(np.mean(np.abs(silence - median) <= STEADY * median) > 0.9)
 
 
-def _pace(hours: Floats, until: Ints, zone: ZoneInfo) -> Floats:
+def _pace(hours: Floats, until: Ints, calendar: Calendar) -> Floats:
     """How much more often than on average the point speaks in each kind of hour."""
     total = hours.sum(axis=0)
-    rate = np.bincount(kind_at(until, zone), minlength=len(KINDS)) / np.maximum(total, 1)
+    rate = np.bincount(kind_at(until, calendar), minlength=len(KINDS)) / np.maximum(total, 1)
     return np.maximum(rate / (len(until) / total.sum()), _LEAST_RATE)
 
 
 def _bounds(hours: Floats, pace: Floats) -> Floats:
-    """Allowed silence for each kind of hour, microseconds; a holiday is a weekend that no calendar shows."""
+    """Allowed silence for each kind of hour, microseconds; vacations are weekends that no calendar shows."""
     usual = _usual(hours, pace)
     plain = np.full(len(KINDS), _allowed(usual.sum(axis=1)))
     own = _allowed(usual @ pace) / pace

@@ -1,16 +1,16 @@
-"""Kinds of hour in a building's week, in local time: workday, night, weekend, weekend night.
+"""Kinds of hour in a building's week, in local time: workday, night, weekend, weekend night. A holiday is a Sunday.
 
 Belongs here: how much time of each kind lies between two instants. Does not belong here: what a point does in it.
 """
 
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.instants import Floats, Ints
+from esus_pipeline.site import Calendar
 
 KINDS = ("workday", "night", "weekend", "weekend_night")
 
@@ -22,17 +22,17 @@ _BLOCK = 24 * 28
 """Hours that tables are rounded to, so that one table serves many calls."""
 
 
-def spent(since: Ints, until: Ints, zone: ZoneInfo) -> Floats:
+def spent(since: Ints, until: Ints, calendar: Calendar) -> Floats:
     """Microseconds of each kind in [since, until); the last axis is the kind. Hours of the zone are whole UTC hours."""
     if not since.size:
         return np.zeros((*since.shape, len(KINDS)))
-    first, total, kind = _table(min(since.min(), until.min()), max(since.max(), until.max()), zone)
+    first, total, kind = _table(min(since.min(), until.min()), max(since.max(), until.max()), calendar)
     return _elapsed(until, first, total, kind) - _elapsed(since, first, total, kind)
 
 
-def kind_at(instants: Ints, zone: ZoneInfo) -> npt.NDArray[np.intp]:
+def kind_at(instants: Ints, calendar: Calendar) -> npt.NDArray[np.intp]:
     """Kind of the hour that each instant lies in."""
-    first, _, kind = _table(instants.min(), instants.max(), zone)
+    first, _, kind = _table(instants.min(), instants.max(), calendar)
     return kind[instants // _HOUR - first]
 
 
@@ -44,15 +44,19 @@ def _elapsed(instants: Ints, first: int, total: Floats, kind: npt.NDArray[np.int
     return elapsed
 
 
-def _table(oldest: np.int64, newest: np.int64, zone: ZoneInfo) -> tuple[int, Floats, npt.NDArray[np.intp]]:
+def _table(oldest: np.int64, newest: np.int64, calendar: Calendar) -> tuple[int, Floats, npt.NDArray[np.intp]]:
     first, last = int(oldest) // _HOUR // _BLOCK * _BLOCK, (int(newest) // _HOUR // _BLOCK + 1) * _BLOCK
-    return first, *_hours(first, last, zone)
+    return first, *_hours(first, last, calendar)
 
 
 @lru_cache(maxsize=16)
-def _hours(first: int, last: int, zone: ZoneInfo) -> tuple[Floats, npt.NDArray[np.intp]]:
+def _hours(first: int, last: int, calendar: Calendar) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Time of each kind before each hour of [first, last), hours since 1970, and the kind of each hour."""
-    hours = pd.DatetimeIndex(np.arange(first, last).astype("datetime64[h]")).tz_localize("UTC").tz_convert(zone)
-    kind = 2 * (hours.day_of_week >= 5).astype(np.intp) + (~hours.hour.isin(DAY_HOURS)).astype(np.intp)
+    utc = pd.DatetimeIndex(np.arange(first, last).astype("datetime64[h]")).tz_localize("UTC")
+    hours = utc.tz_convert(calendar.zone)
+    dates = hours.tz_localize(None).normalize()
+    holidays = [day for day in dates.unique() if calendar.is_holiday(day.date())]
+    free = (hours.day_of_week >= 5) | dates.isin(holidays)
+    kind = 2 * free.astype(np.intp) + (~hours.hour.isin(DAY_HOURS)).astype(np.intp)
     each = (kind[:, None] == np.arange(len(KINDS))) * float(_HOUR)
     return np.cumsum(each, axis=0) - each, np.asarray(kind, dtype=np.intp)

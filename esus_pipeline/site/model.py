@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from esus_pipeline.site.alerting import Alerting
+from esus_pipeline.site.calendar import Calendar
 from esus_pipeline.site.point import Point
 from esus_pipeline.site.quantities import QUANTITIES, Quantity
 from esus_pipeline.site.references import misfits
@@ -322,6 +323,11 @@ class Site(Fact):
         """Unit of the point's clean values: the quantity's, or the point's own where no conversion is known."""
         quantity = self.quantity(point.quantity)
         return quantity.unit if quantity.convert(point.unit) else point.unit
+
+    @property
+    def calendar(self) -> Calendar:
+        """Local time and holidays of the building."""
+        return Calendar(self.zone, self.place.country)
 
     @cached_property
     def zone(self) -> ZoneInfo:

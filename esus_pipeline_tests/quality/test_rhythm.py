@@ -1,12 +1,15 @@
 """What is learned of a point's silences, also from a history with outages in it, and how late a controller may be."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from esus_pipeline.instants import microseconds
 from esus_pipeline.quality import bounds, learn, learn_lateness
+from esus_pipeline.quality.week import KINDS, kind_at
 from esus_pipeline.site import load_site
 from esus_pipeline.site.point import Point
 from esus_pipeline_tests.score.worlds import with_points
@@ -50,6 +53,14 @@ def test_a_point_that_sleeps_at_night_has_a_smaller_bound_by_day():
     [row] = learned(site_of(TEMPERATURE), series(1, FIVE[day].append(night).sort_values())).to_dict("records")
     assert row["bound_workday"] < 180 < row["bound_night"]
     assert row["bound_workday"] >= row["bound_weekend"]
+
+
+def test_a_holiday_is_a_weekend_where_the_country_is_known():
+    holy_thursday = microseconds(pd.DatetimeIndex(["2026-04-01 10:00Z", "2026-04-02 10:00Z", "2026-04-02 22:30Z"]))
+    calendar = load_site("tmv23").calendar
+    kinds = [KINDS[k] for k in kind_at(holy_thursday, calendar)]
+    assert kinds == ["workday", "weekend", "weekend_night"]
+    assert set(kind_at(holy_thursday[:2], replace(calendar, country=None))) == {KINDS.index("workday")}
 
 
 def test_setpoints_are_silent_by_nature_and_a_short_history_falls_back_to_the_site():

@@ -2,14 +2,12 @@
 
 What was seen at the same time of the same kind of day counts, recent weeks more than old ones; other working days count
 a little, so that two weeks are enough to begin with; the site's hours stand in until readings outweigh them. In the
-next hours the profile bends towards what is seen now. Holidays are those of the site's country (package holidays):
-rules for a movable Easter are not ours to keep.
+next hours the profile bends towards what is seen now. Holidays are those of the site's calendar.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -68,20 +66,8 @@ def day_kinds(site: Site, times: pd.DatetimeIndex) -> Ints:
     days = times.tz_convert(site.zone).normalize()
     known, row = np.unique(days.strftime("%Y-%m-%d").to_numpy(str), return_inverse=True)
     dates = [datetime.fromisoformat(day).date() for day in known]
-    free = [site.place.country is not None and date in _holidays(site.place.country, date.year) for date in dates]
-    kinds = [FREE_DAY if holiday else date.weekday() for date, holiday in zip(dates, free, strict=True)]
+    kinds = [FREE_DAY if site.calendar.is_holiday(date) else date.weekday() for date in dates]
     return np.array(kinds, dtype=np.int64)[row]
-
-
-@cache
-def _holidays(country: str, year: int) -> frozenset[object]:
-    """Public holidays and days that offices usually take off, such as Christmas Eve."""
-    import holidays
-
-    known = holidays.country_holidays(country, years=year)
-    if "optional" in known.supported_categories:
-        known = holidays.country_holidays(country, years=year, categories=("public", "optional"))
-    return frozenset(known)
 
 
 @dataclass(frozen=True)
