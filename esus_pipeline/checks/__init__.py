@@ -4,6 +4,7 @@ A table of a day is judged by window (`judge_*` functions give one row per windo
 of any number of days, so that a range of a month is one verdict about each of its windows in the memory of one day.
 """
 
+from esus_pipeline.checks.contacts import window_contacts
 from esus_pipeline.checks.drift import Listing, drift
 from esus_pipeline.checks.forecast import AGE as FORECAST_AGE
 from esus_pipeline.checks.forecast import VALUES as FORECAST_VALUES
@@ -38,4 +39,5 @@ __all__ = [
     "judge_points",
     "plan_faults",
     "verdict",
+    "window_contacts",
 ]

@@ -15,7 +15,7 @@ from dagster import AssetCheckExecutionContext, AssetCheckResult, TimeWindow
 
 from esus_pipeline import checks
 from esus_pipeline.archive import Archive
-from esus_pipeline.checks import fresh, listing
+from esus_pipeline.checks import contacts, fresh, listing
 from esus_pipeline.checks.plot import verdict_plot
 from esus_pipeline.defs.common import now
 from esus_pipeline.defs.partitions import WINDOWS, days, window_ends
@@ -24,7 +24,14 @@ from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.resources import BmsResource, DataResource, SiteResource
 from esus_pipeline.defs.weather import stored_forecasts, weather_forecast
-from esus_pipeline.frames import CLEAN_SERIES, POINT_STATE, RAW_BMS_READINGS, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import (
+    CLEAN_SERIES,
+    POINT_STATE,
+    RAW_BMS_READINGS,
+    SHADE_SETPOINT_SCHEDULE,
+    STEP,
+    WEATHER_FORECAST,
+)
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
 from esus_pipeline.weather import Issues
@@ -189,6 +196,30 @@ def schema_drift(site: SiteResource, data: DataResource, bms: BmsResource) -> As
     return _result(building, checks.Level.WARNING, time, judge)
 
 
+@dg.asset_check(
+    asset=clean_series,
+    name="window_contacts",
+    description="Does a window contact say what the temperature of its room says? Looks at the last seven days.",
+)
+def window_contacts(site: SiteResource, data: DataResource) -> AssetCheckResult:
+    """Contacts that say the same all the time while the air of their room contradicts them."""
+    building, archive, time = site.load(), data.archive(), now()
+
+    def judge() -> checks.Verdict:
+        points = [point.id for point in contacts.contacts_of(building)]
+        since = time - contacts.LOOK_BACK
+        frame = room_frame(building)
+        wanted = ("room", "timestamp", "air_temperature", "outdoor_temperature", contacts.CONTACT)
+        columns = [name for name in wanted if name in frame.schema.names]
+        rooms = archive.read(frame, since, time, columns=columns)
+        said = archive.read(CLEAN_SERIES, since, time, point_id=points, quality=["good"])
+        forecasts = archive.read(WEATHER_FORECAST, since, time, columns=["issued_at", "valid_time", "temp_air"])
+        outdoor = contacts.outdoor_temperature(rooms, forecasts)
+        return checks.window_contacts(building, rooms, said, outdoor, time)
+
+    return _result(building, checks.Level.WARNING, time, judge)
+
+
 def judged_until(evaluation: dg.AssetCheckEvaluation) -> datetime | None:
     """Until when an evaluation judges: the end of its last window, or when it looked."""
     value = evaluation.metadata.get(_JUDGED_UNTIL)
@@ -236,6 +267,7 @@ ALERTING = [
     dg.AssetCheckKey(weather_forecast.key, "plausibility"),
     dg.AssetCheckKey(shade_setpoint_schedule.key, "publishable"),
     dg.AssetCheckKey(raw_bms_readings.key, "schema_drift"),
+    dg.AssetCheckKey(clean_series.key, "window_contacts"),
 ]
 """Checks of which people are told when they fail; of points and controllers the point states tell, one by one."""
 
@@ -249,4 +281,5 @@ CHECKS = [
     publishable,
     freshness,
     schema_drift,
+    window_contacts,
 ]

@@ -26,12 +26,14 @@ NAMES = {
     ("raw_bms_readings", "schema_drift"),
     ("clean_series", "completeness"),
     ("clean_series", "plausibility"),
+    ("clean_series", "window_contacts"),
     ("point_states", "points"),
     ("point_states", "controller_lateness"),
     ("weather_forecast", "age"),
     ("weather_forecast", "plausibility"),
     ("shade_setpoint_schedule", "publishable"),
 }
+UNPARTITIONED = {"freshness", "schema_drift", "window_contacts"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def evaluated(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], AssetC
 def test_a_check_is_partitioned_where_its_judgement_belongs_to_a_window_and_one_blocks():
     specs = [spec for check in CHECKS for spec in check.check_specs]
     assert {(spec.asset_key.to_user_string(), spec.name) for spec in specs} == NAMES
-    assert {spec.name for spec in specs if spec.partitions_def is None} == {"freshness", "schema_drift"}
+    assert {spec.name for spec in specs if spec.partitions_def is None} == UNPARTITIONED
     assert {spec.partitions_def for spec in specs} == {None, WINDOWS}
     assert [spec.name for spec in specs if spec.blocking] == ["publishable"]
     assert all(spec.description for spec in specs)
@@ -68,11 +70,10 @@ def test_one_window_and_a_range_are_judged_by_one_evaluation_of_each_check(insta
     ranged = run(tags=range_tags(key_of(WINDOW), key_of(last)))
     assert set(ranged) == NAMES
     windows = {name: each.metadata["windows"].value for name, each in ranged.items() if "windows" in each.metadata}
-    assert windows == dict.fromkeys(
-        NAMES - {("raw_bms_readings", "freshness"), ("raw_bms_readings", "schema_drift")}, 8
-    )
+    assert windows == dict.fromkeys({name for name in NAMES if name[1] not in UNPARTITIONED}, 8)
     assert ranged["shade_setpoint_schedule", "publishable"].passed
     assert ranged["raw_bms_readings", "schema_drift"].passed
+    assert ranged["clean_series", "window_contacts"].metadata["contacts"].value == 6
     fresh = ranged["raw_bms_readings", "freshness"]
     assert not fresh.passed  # the readings are two days old, however new the run is
     assert "what_to_do" in fresh.metadata
@@ -81,7 +82,7 @@ def test_one_window_and_a_range_are_judged_by_one_evaluation_of_each_check(insta
     )
     records = instance.event_log_storage.get_asset_check_execution_history(publishable.check_key, limit=100)
     assert [(record.partition, record.status.value) for record in records] == [(None, "SUCCEEDED")]
-    single = run(partition_key=key_of(last))
+    single = run(partition_key=key_of(last), selection=dg.AssetSelection.assets("clean_series"))
     assert single["clean_series", "completeness"].partition == key_of(last)
     assert single["clean_series", "completeness"].metadata["windows"].value == 1
 
