@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from esus_pipeline.control.model.occupancy import FREE_DAY, day_kinds, forecast
+from esus_pipeline.control.model.occupancy import FREE_DAY, Occupancy, day_kinds, forecast, learn
 from esus_pipeline.control.model.people import people_present
 from esus_pipeline.simulator.people import count_people
 from esus_pipeline.site import load_site
@@ -37,11 +37,16 @@ def split(people, at: str, hours: int = 48):
     return {room: series[series.index < start] for room, series in people.items()}, times
 
 
+def expected(past, times, site=SITE) -> dict[str, Occupancy]:
+    """The forecast where all of the past is known, the last hours included."""
+    return forecast({room: learn(seen, site) for room, seen in past.items()}, past, site, times)
+
+
 def test_it_beats_the_sites_hours_on_working_days_and_its_band_holds_what_came(people):
     learned, assumed, inside = [], [], []
     for at in ("2026-03-16", "2026-03-18", "2026-03-20", "2026-03-23"):
         past, times = split(people, at)
-        guess, calendar = forecast(past, SITE, times), forecast({}, SITE, times)
+        guess, calendar = expected(past, times), expected({}, times)
         for room, truth in people.items():
             came = truth.reindex(times).to_numpy()
             learned.append(((guess[room].expected - came) ** 2).mean())
@@ -59,17 +64,17 @@ def test_a_holiday_is_no_monday(people):
     easter = pd.date_range(EASTER_MONDAY, periods=96, freq="15min")
     monday = pd.date_range(EASTER_MONDAY - pd.Timedelta(days=7), periods=96, freq="15min")
     assert set(day_kinds(SITE, easter[16:64])) == {FREE_DAY}
-    holiday, usual = forecast(past, SITE, easter), forecast(past, SITE, monday)
+    holiday, usual = expected(past, easter), expected(past, monday)
     assert holiday["1.215"].expected.max() < 0.2 * usual["1.215"].expected.max()
     abroad = SITE.model_copy(update={"place": SITE.place.model_copy(update={"country": None})})
-    assert forecast(past, abroad, easter)["1.215"].expected.max() == pytest.approx(
+    assert expected(past, easter, abroad)["1.215"].expected.max() == pytest.approx(
         usual["1.215"].expected.max(), rel=0.2
     )
 
 
 def test_without_readings_the_sites_hours_stand_in_and_say_that_they_are_a_guess():
     times = pd.date_range("2026-03-02T00:00Z", periods=96, freq="15min")
-    guess = forecast({}, SITE, times)["1.213"]
+    guess = expected({}, times)["1.213"]
     local = times.tz_convert(SITE.zone)
     working = (local.hour >= 8) & (local.hour < 16)
     assert (guess.expected[working] > 0).all()
@@ -81,7 +86,7 @@ def test_without_readings_the_sites_hours_stand_in_and_say_that_they_are_a_guess
 def test_a_full_room_stays_full_for_a_while(people):
     past, times = split(people, "2026-03-18T10:00")
     crowd = {room: series.where(series.index < series.index[-4], 9.0) for room, series in past.items()}
-    now, usual = forecast(crowd, SITE, times)["1.217"].expected, forecast(past, SITE, times)["1.217"].expected
+    now, usual = expected(crowd, times)["1.217"].expected, expected(past, times)["1.217"].expected
     assert now[0] > usual[0] + 2
     assert now[60] == pytest.approx(usual[60], abs=0.1)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.control.model.people import people_present
+from esus_pipeline.control.model.people import SENSORS, people_present
 from esus_pipeline.control.model.room_model import FRESH_AIR, SUPPLY_AIR, Array, water_by_weather
 from esus_pipeline.frames import BUILDING, STEP
 from esus_pipeline.site import Room, ShadeGroup, Site
@@ -24,6 +25,15 @@ WEATHER_STEPS = 24
 """Steps of outdoor temperature that the heating water answers to (6 hours)."""
 
 STEP_SECONDS = STEP.total_seconds()
+
+_ROOM = ("air_temperature", "radiator_valve", "cooling_valve", "damper_position", "window_open", *SENSORS)
+_BUILDING = ("outdoor_temperature", "heating_supply_temperature", "supply_temperature_after_coil", "global_irradiance")
+
+
+def quantities(site: Site) -> set[str]:
+    """Columns of the room table that a history is made of, as far as the building measures them."""
+    feedback = {group.feedback.quantity for group in site.shade_groups.values() if group.feedback}
+    return {*_ROOM, *_BUILDING, *feedback}
 
 
 @dataclass(frozen=True)
@@ -71,40 +81,64 @@ class History:
         return History(self.room, self.start + first * STEP, **arrays)
 
 
-def room_history(site: Site, room_id: str, rooms: pd.DataFrame, weather: pd.DataFrame, gains: pd.DataFrame) -> History:
-    """The past of a room.
+@dataclass(frozen=True)
+class Around:
+    """What moved all rooms of a building, on one grid of N steps; gaps are bridged."""
+
+    start: datetime
+    building: pd.DataFrame
+    """The building's rows of the room table."""
+    outdoor: Array
+    """degC."""
+    water: Array
+    """degC of the heating water supplied."""
+    supply_air: Array
+    """degC."""
+
+    @classmethod
+    def of(cls, start: datetime, building: pd.DataFrame, weather: pd.DataFrame) -> "Around":
+        """From the building's rows and those of the weather, both on the grid that begins at `start`."""
+        building = _bridged(building)
+        outdoor = _first(_column(building, "outdoor_temperature"), _bridged(weather)["temp_air"])
+        lately = outdoor.rolling(WEATHER_STEPS, min_periods=1).mean()
+        water = pd.Series(water_by_weather(lately.to_numpy(float)), lately.index)
+        return cls(
+            start=start,
+            building=building,
+            outdoor=_array(outdoor),
+            water=_array(_first(_column(building, "heating_supply_temperature"), water)),
+            supply_air=_array(
+                _first(_column(building, "supply_temperature_after_coil"), outdoor.clip(lower=SUPPLY_AIR))
+            ),
+        )
+
+
+def room_history(site: Site, room_id: str, measured: pd.DataFrame, sun: pd.DataFrame, around: Around) -> History:
+    """The past of a room, all frames on the grid of `around`.
 
     Args:
         site: the building.
         room_id: one of its rooms.
-        rooms: rows of the room table, the building's included; they span the history.
-        weather: one row of frames.WEATHER_FORECAST per valid_time, as `weather_of_the_past` gives.
-        gains: one row of frames.SOLAR_GAIN per room and valid_time, as `gains_of_the_past` gives.
+        measured: the room's rows of the room table.
+        sun: the room's gain_open and gain_shaded as in frames.SOLAR_GAIN.
+        around: the same steps of the whole building.
     """
     room = site.room(room_id)
-    grid = pd.date_range(rooms["timestamp"].min(), rooms["timestamp"].max(), freq=STEP)
-    measured = rooms[rooms["room"] == room_id].set_index("timestamp").reindex(grid)
-    own = _bridged(measured)
-    building = _bridged(rooms[rooms["room"] == BUILDING].set_index("timestamp").reindex(grid))
-    weather = _bridged(weather.set_index("valid_time").reindex(grid))
-    sun = _bridged(gains[gains["room"] == room_id].set_index("valid_time").reindex(grid))
-    outdoor = _first(_column(building, "outdoor_temperature"), weather["temp_air"])
+    own, sun = _bridged(measured), _bridged(sun)
     people = people_present(room, own)
-    water = pd.Series(water_by_weather(outdoor.rolling(WEATHER_STEPS, min_periods=1).mean().to_numpy(float)), grid)
-    measured_supply = _column(building, "supply_temperature_after_coil")
     return History(
         room=room_id,
-        start=grid[0].to_pydatetime(),
+        start=around.start,
         air=_array(_column(measured, "air_temperature")),
-        outdoor=_array(outdoor),
+        outdoor=around.outdoor,
         gain_open=sun["gain_open"].to_numpy(float),
         gain_shaded=sun["gain_shaded"].to_numpy(float),
-        shade=_shade(site, room, own, building),
+        shade=_shade(site, room, own, around.building),
         people=people,
         valve=_valve(room, own),
-        water=_array(_first(_column(building, "heating_supply_temperature"), water)),
+        water=around.water,
         damper=_damper(room, own, people),
-        supply_air=_array(_first(measured_supply, outdoor.clip(lower=SUPPLY_AIR))),
+        supply_air=around.supply_air,
         window_open=_array(_column(own, "window_open").fillna(0.0)),
         cooling=_cooling(room, own),
     )
@@ -158,15 +192,25 @@ def _measured_sky(site: Site, building: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bridged(frame: pd.DataFrame) -> pd.DataFrame:
-    """The numbers of a frame, with gaps of at most BRIDGE rows filled by straight lines."""
-    numbers = frame.select_dtypes("number").astype(float)
-    missing = numbers.isna().to_numpy()
-    if not missing.any():
-        return numbers
-    row, rows = np.arange(len(numbers))[:, None], len(numbers)
-    before = np.maximum.accumulate(np.where(missing, -1, row), axis=0)
-    after = np.minimum.accumulate(np.where(missing, rows, row)[::-1], axis=0)[::-1]
-    return numbers.interpolate(limit_area="inside").mask(missing & (after - before - 1 > BRIDGE))
+    """The frame with gaps of at most BRIDGE rows filled by straight lines."""
+    bridged = frame.copy()
+    for name in frame.columns:
+        values = frame[name].to_numpy(float)
+        known = np.flatnonzero(~np.isnan(values))
+        if 0 < len(known) < len(values):
+            row = np.arange(len(values))
+            after = np.searchsorted(known, row)
+            inside = (after > 0) & (after < len(known))
+            gap = known[after[inside]] - known[after[inside] - 1] - 1
+            short = row[inside][gap <= BRIDGE]
+            bridged[name] = _with(values, short, np.interp(short, known, values[known]))
+    return bridged
+
+
+def _with(values: Array, places: npt.NDArray[np.int64], new: Array) -> Array:
+    values = values.copy()
+    values[places] = new
+    return values
 
 
 def _column(frame: pd.DataFrame, name: str) -> "pd.Series[float]":

@@ -49,17 +49,25 @@ class State:
         return State(self.x[-1], self.disturbance[-1], self.covariance[-1])
 
 
-def estimate(model: RoomModel, history: History) -> State:
-    """The estimates at every step, each from the readings up to it. ValueError for a history without a temperature.
+def estimate(model: RoomModel, history: History, former: State | None = None) -> State:
+    """The estimates at every step, each from the readings up to it.
 
     A step whose inputs are unknown holds the estimate of the step before.
+
+    Args:
+        model: of the room.
+        history: of the room.
+        former: the estimate (State.last) of the first step, to carry on from; without it the history's own
+            temperatures say where to begin.
+
+    Raises:
+        ValueError: nothing says where to begin, because the history has no temperature.
     """
-    known = np.flatnonzero(~np.isnan(history.air))
-    if not len(known):
-        raise ValueError(f"room {history.room}: no air temperature in the history, so its state cannot be estimated")
     moved, area = motion(model, history), max(model.area, 1.0)
-    mean = np.array([history.air[known[0]], mass_temperature(model, history)[0], 0.0])
-    spread = np.diag([SENSOR**2, 1.0, (UNEXPLAINED * area) ** 2])
+    if former is None:
+        mean, spread = _beginning(model, history, area)
+    else:
+        mean, spread = np.append(former.x, former.disturbance), former.covariance
     drive = np.diag([MODEL_AIR**2, MODEL_MASS**2, (UNEXPLAINED * area) ** 2 * (1 - DECAY_STEP**2)])
     means, spreads = np.empty((len(history), 3)), np.empty((len(history), 3, 3))
     step = np.zeros((len(history), 3, 3))
@@ -72,7 +80,7 @@ def estimate(model: RoomModel, history: History) -> State:
                 mean = step[now - 1] @ mean + push[now - 1]
                 spread = step[now - 1] @ spread @ step[now - 1].T
             spread = spread + drive
-        if not np.isnan(reading):
+        if not np.isnan(reading) and (now or former is None):
             gain = spread[:, 0] / (spread[0, 0] + SENSOR**2)
             if abs(reading - mean[0]) > SUDDEN or history.window_open[now] > 0:
                 gain[2] = 0.0
@@ -81,3 +89,11 @@ def estimate(model: RoomModel, history: History) -> State:
             spread = left @ spread @ left.T + SENSOR**2 * np.outer(gain, gain)
         means[now], spreads[now] = mean, spread
     return State(means[:, :2], means[:, 2], spreads)
+
+
+def _beginning(model: RoomModel, history: History, area: float) -> tuple[Array, Array]:
+    known = np.flatnonzero(~np.isnan(history.air))
+    if not len(known):
+        raise ValueError(f"room {history.room}: no air temperature in the history, so its state cannot be estimated")
+    mean = np.array([history.air[known[0]], mass_temperature(model, history)[0], 0.0])
+    return mean, np.diag([SENSOR**2, 1.0, (UNEXPLAINED * area) ** 2])

@@ -15,7 +15,7 @@ import pandas as pd
 from esus_pipeline.archive import Archive
 from esus_pipeline.control.model.history import History
 from esus_pipeline.control.model.kalman import State, estimate
-from esus_pipeline.control.model.occupancy import forecast
+from esus_pipeline.control.model.occupancy import Habits, forecast, learn
 from esus_pipeline.control.model.past import Past, read_past
 from esus_pipeline.control.model.people import SENSORS, people_present
 from esus_pipeline.control.model.room_model import RoomModel
@@ -47,11 +47,16 @@ class Now:
 
 
 class RoomsNow:
-    """The rooms at the instants of the UTC day that `day` lies in."""
+    """The rooms at the instants of the UTC day that `day` lies in.
+
+    Habits are those of the days before it, and a state is carried on from the one at its start, so that an instant
+    costs little after the first one.
+    """
 
     def __init__(self, site: Site, archive: Archive, day: datetime) -> None:
         self._site, self._archive = site, archive
         self._start = datetime.combine(day.date(), time(), day.tzinfo)
+        self._mornings: dict[tuple[str, int], State | None] = {}
 
     def at(self, as_of: datetime) -> Now:
         """What is known at an instant of the day, its end included."""
@@ -59,7 +64,7 @@ class RoomsNow:
         past = self._past.before(as_of)
         histories = {room: history for room in self._site.room_ids if (history := past.history(room)) is not None}
         states = {
-            room: estimate(models.get(room) or past.prior(room), history).last
+            room: self._state(models.get(room) or self._before.prior(room), history)
             for room, history in histories.items()
             if _fresh(history, as_of)
         }
@@ -70,30 +75,43 @@ class RoomsNow:
         return read_past(self._archive, self._site, self._start - WARM_UP, self._start + timedelta(days=1))
 
     @cached_property
+    def _before(self) -> Past:
+        return self._past.before(self._start)
+
+    @cached_property
     def _models(self) -> pd.DataFrame:
         return _stored_models(self._archive, self._start + timedelta(days=1))
 
+    def _state(self, model: RoomModel, history: History) -> State:
+        morning = self._morning(model)
+        if morning is None:
+            return estimate(model, history).last
+        last = (self._start - history.start) // STEP - 1
+        return estimate(model, history.part(last, len(history)), morning).last
+
+    def _morning(self, model: RoomModel) -> State | None:
+        """The state at the start of the day; None where no temperature was read before it."""
+        key = model.room, model.version
+        if key not in self._mornings:
+            history = self._before.history(model.room)
+            told = history is not None and not np.isnan(history.air).all()
+            self._mornings[key] = estimate(model, history).last if history is not None and told else None
+        return self._mornings[key]
+
     @cached_property
-    def _habits(self) -> dict[str, "pd.Series[float]"]:
-        """People of every room before the readings that its state is estimated from."""
+    def _habits(self) -> dict[str, Habits | None]:
         frame = room_frame(self._site)
         columns = ["room", "timestamp", *[name for name in SENSORS if name in frame.schema.names]]
-        end = self._start - WARM_UP
-        rows = self._archive.read(frame, end - HABITS, end, columns=columns, room=self._site.room_ids)
+        rows = self._archive.read(frame, self._start - HABITS, self._start, columns=columns, room=self._site.room_ids)
         return {
-            str(room): pd.Series(people_present(self._site.room(str(room)), own), own.index)
+            str(room): learn(pd.Series(people_present(self._site.room(str(room)), own), own.index), self._site)
             for room, own in rows.set_index("timestamp").groupby("room")
         }
 
     def _people(self, histories: Mapping[str, History], as_of: datetime) -> pd.DataFrame:
-        seen = {}
-        for room in self._site.room_ids:
-            parts = [self._habits[room]] if room in self._habits else []
-            parts += [pd.Series(histories[room].people, histories[room].times)] if room in histories else []
-            if parts:
-                seen[room] = pd.concat(parts)
+        recent = {room: pd.Series(history.people, history.times) for room, history in histories.items()}
         times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
-        expected = forecast(seen, self._site, times)
+        expected = forecast(self._habits, recent, self._site, times)
         return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
 
 

@@ -47,18 +47,61 @@ class Occupancy:
     """Days of readings behind it, as they count; 0 is the site's hours alone."""
 
 
-def forecast(people: Mapping[str, "pd.Series[float]"], site: Site, times: pd.DatetimeIndex) -> dict[str, Occupancy]:
-    """People in every room of the site.
+@dataclass(frozen=True)
+class Habits:
+    """What the past days of one room tell of its people."""
+
+    people: Array
+    """(D, QUARTERS) persons by local day and quarter of an hour, NaN where unknown."""
+    days: pd.DatetimeIndex
+    """The D local days, without a zone."""
+    kinds: Ints
+    """(D,) as `day_kinds`."""
+
+
+def learn(seen: "pd.Series[float]", site: Site) -> Habits | None:
+    """The habits of a room; None where nothing was seen.
 
     Args:
-        people: per room the persons present in the past, on the 15-minute grid with UTC times; NaN is unknown. A room
-            may be absent. All of it is taken as known at times[0].
+        seen: persons present in the past, on the 15-minute grid with UTC times; NaN is unknown.
         site: the building, with its country.
+    """
+    if not seen.notna().any():
+        return None
+    smooth = seen.rolling(SMOOTH, center=True, min_periods=1).mean().where(seen.notna())
+    times = pd.DatetimeIndex(seen.index)
+    frame = pd.DataFrame(
+        {
+            "day": times.tz_convert(site.zone).normalize().tz_localize(None),
+            "quarter": _quarter(site, times),
+            "people": smooth.to_numpy(float),
+        }
+    )
+    table = frame.pivot_table(index="day", columns="quarter", values="people", aggfunc="mean", dropna=False)
+    days = pd.DatetimeIndex(table.index)
+    noon = (days + pd.Timedelta(hours=12)).tz_localize(site.zone)
+    return Habits(table.reindex(columns=range(QUARTERS)).to_numpy(float), days, day_kinds(site, noon))
+
+
+def forecast(
+    habits: Mapping[str, Habits | None],
+    recent: Mapping[str, "pd.Series[float]"],
+    site: Site,
+    times: pd.DatetimeIndex,
+) -> dict[str, Occupancy]:
+    """People in every room of the site; rooms of which nothing is known have the site's hours.
+
+    Args:
+        habits: by room, from `learn`; the same habits serve all forecasts of a day.
+        recent: by room, persons present in the last hour before times[0] at least, as `learn` takes them.
+        site: the building.
         times: 15-minute steps to forecast, UTC, ascending.
     """
     kinds = day_kinds(site, times)
     ahead = _Ahead(times, kinds, _quarter(site, times), _hours(site, times, kinds) * USUAL_SHARE)
-    return {room.id: _room(people.get(room.id), site, room.occupants, ahead) for room in site.rooms}
+    return {
+        room.id: _room(habits.get(room.id), recent.get(room.id), site, room.occupants, ahead) for room in site.rooms
+    }
 
 
 def day_kinds(site: Site, times: pd.DatetimeIndex) -> Ints:
@@ -81,48 +124,31 @@ class _Ahead:
     """Of a room's people, by the site's hours."""
 
 
-def _room(seen: "pd.Series[float] | None", site: Site, full: float, ahead: _Ahead) -> Occupancy:
+def _room(
+    habits: Habits | None, recent: "pd.Series[float] | None", site: Site, full: float, ahead: _Ahead
+) -> Occupancy:
     times, kinds, quarter, assumed = ahead.times, ahead.kinds, ahead.quarter, ahead.share * full
-    if seen is None or not seen.notna().any():
-        spread = np.where(assumed > 0, full, 0.0)
-        return Occupancy(times, assumed, np.zeros(len(times)), spread, 0.0)
-    table, past = _by_day(seen, site)
-    age = (times[0].tz_convert(site.zone).normalize().tz_localize(None) - past.days).days.to_numpy(float)
-    recent = 0.5 ** (np.maximum(age, 0.0) / HALF_LIFE)
-    expected, low, high = np.empty(len(times)), np.empty(len(times)), np.empty(len(times))
-    for kind in np.unique(kinds):
-        rows = kinds == kind
-        weight = recent * _likeness(site, int(kind), past.kinds)
-        mean, lower, upper = _profile(table, weight)
-        at = quarter[rows]
-        known = _known_weight(table, weight)[at]
-        share = known / (known + PRIOR_DAYS)
-        prior = assumed[rows]
-        expected[rows] = share * mean[at] + (1 - share) * prior
-        low[rows] = share * lower[at]
-        high[rows] = np.maximum(share * upper[at] + (1 - share) * np.where(prior > 0, full, 0.0), expected[rows])
-    bent = _bend(seen, times, expected, full)
-    return Occupancy(times, bent, np.minimum(low, bent), np.maximum(high, bent), float(recent.sum()))
-
-
-@dataclass(frozen=True)
-class _Past:
-    days: pd.DatetimeIndex
-    kinds: Ints
-
-
-def _by_day(seen: "pd.Series[float]", site: Site) -> tuple[Array, _Past]:
-    """(days, QUARTERS) persons by local day, NaN where unknown, smoothed over SMOOTH quarters."""
-    smooth = seen.rolling(SMOOTH, center=True, min_periods=1).mean().where(seen.notna())
-    times = pd.DatetimeIndex(seen.index)
-    local = times.tz_convert(site.zone)
-    frame = pd.DataFrame({"day": local.normalize().tz_localize(None), "quarter": _quarter(site, times)})
-    frame["people"] = smooth.to_numpy(float)
-    table = frame.pivot_table(index="day", columns="quarter", values="people", aggfunc="mean", dropna=False)
-    table = table.reindex(columns=range(QUARTERS))
-    days = pd.DatetimeIndex(table.index)
-    noon = (days + pd.Timedelta(hours=12)).tz_localize(site.zone)
-    return table.to_numpy(float), _Past(days, day_kinds(site, noon))
+    if habits is None:
+        expected, low, high, days = assumed, np.zeros(len(times)), np.where(assumed > 0, full, 0.0), 0.0
+    else:
+        expected, low, high = (np.empty(len(times)) for _ in range(3))
+        today = times[0].tz_convert(site.zone).normalize().tz_localize(None)
+        age = np.maximum(np.asarray((today - habits.days) / pd.Timedelta(days=1), dtype=float), 0.0)
+        weights = 0.5 ** (age / HALF_LIFE)
+        days = float(weights.sum())
+        for kind in np.unique(kinds):
+            rows = kinds == kind
+            weight = weights * _likeness(site, int(kind), habits.kinds)
+            mean, lower, upper = _profile(habits.people, weight)
+            at = quarter[rows]
+            known = _known_weight(habits.people, weight)[at]
+            share = known / (known + PRIOR_DAYS)
+            prior = assumed[rows]
+            expected[rows] = share * mean[at] + (1 - share) * prior
+            low[rows] = share * lower[at]
+            high[rows] = np.maximum(share * upper[at] + (1 - share) * np.where(prior > 0, full, 0.0), expected[rows])
+    bent = expected if recent is None else _bend(recent, times, expected, full)
+    return Occupancy(times, bent, np.minimum(low, bent), np.maximum(high, bent), days)
 
 
 def _likeness(site: Site, kind: int, kinds: Ints) -> Array:

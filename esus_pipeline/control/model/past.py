@@ -4,7 +4,7 @@ Belongs here: what to read and how to reduce it, day by day, so that memory grow
 of forecasts that were ever issued for it. Does not belong here: the inputs of one room (see history).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,7 +12,14 @@ from functools import cached_property
 import pandas as pd
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.control.model.history import History, gains_of_the_past, room_history, weather_of_the_past
+from esus_pipeline.control.model.history import (
+    Around,
+    History,
+    gains_of_the_past,
+    quantities,
+    room_history,
+    weather_of_the_past,
+)
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.frames import BUILDING, SOLAR_GAIN, STEP, WEATHER_FORECAST, Frame
 from esus_pipeline.readings import room_frame
@@ -21,43 +28,73 @@ from esus_pipeline.site import Site
 ISSUED_BEFORE = timedelta(hours=48)
 """How long before the span issues are read that may speak of its first hours."""
 
+_SUN = ["gain_open", "gain_shaded"]
+
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of a span of time; frames as `room_history` takes them."""
+    """What is known of a span of time, on one grid of 15 minutes; a frame has a row per step."""
 
     site: Site
-    rooms: pd.DataFrame
+    grid: pd.DatetimeIndex
+    """Starts of the steps, UTC; empty where nothing is stored."""
+    rooms: Mapping[str, pd.DataFrame]
+    """Rows of the room table by room; a room or a building without any is absent."""
     weather: pd.DataFrame
-    gains: pd.DataFrame
+    """temp_air (degC)."""
+    sun: Mapping[str, pd.DataFrame]
+    """gain_open and gain_shaded by room, as in frames.SOLAR_GAIN."""
+
+    @classmethod
+    def of(cls, site: Site, rooms: pd.DataFrame, weather: pd.DataFrame, gains: pd.DataFrame) -> "Past":
+        """The same span as the rows of the room table.
+
+        Args:
+            site: the building.
+            rooms: rows of the room table, the building's included.
+            weather: one row per valid_time, as `weather_of_the_past` gives.
+            gains: one row per room and valid_time, as `gains_of_the_past` gives.
+        """
+        used = sorted(quantities(site) & set(rooms.columns))
+        times = pd.DatetimeIndex(rooms["timestamp"])
+        grid = pd.date_range(times.min(), times.max(), freq=STEP) if len(times) else times
+
+        def gridded(rows: pd.DataFrame, time: str, columns: list[str]) -> pd.DataFrame:
+            return rows.set_index(time)[columns].astype(float).reindex(grid)
+
+        return cls(
+            site=site,
+            grid=pd.DatetimeIndex(grid),
+            rooms={str(room): gridded(rows, "timestamp", used) for room, rows in rooms.groupby("room")},
+            weather=gridded(weather, "valid_time", ["temp_air"]),
+            sun={room: gridded(gains[gains["room"] == room], "valid_time", _SUN) for room in site.room_ids},
+        )
 
     def before(self, instant: datetime) -> "Past":
         """The part that was known at an instant."""
-        weather, gains = (frame[frame["valid_time"] < instant] for frame in (self.weather, self.gains))
-        return Past(self.site, self.rooms[self.rooms["timestamp"] < instant], weather, gains)
+        steps = int(self.grid.searchsorted(pd.Timestamp(instant)))
+        rooms, sun = ({room: rows.iloc[:steps] for room, rows in frames.items()} for frames in (self.rooms, self.sun))
+        return Past(self.site, self.grid[:steps], rooms, self.weather.iloc[:steps], sun)
 
     @cached_property
     def building_temperature(self) -> float | None:
         """Mean temperature of all rooms, degC; None where none was measured."""
-        own = self.rooms[self.rooms["room"] != BUILDING]
-        mean = own["air_temperature"].mean() if "air_temperature" in own.columns else float("nan")
+        measured = [rows for room, rows in self.rooms.items() if room != BUILDING and "air_temperature" in rows]
+        mean = pd.concat(measured)["air_temperature"].mean() if measured else float("nan")
         return None if pd.isna(mean) else float(mean)
 
     def history(self, room_id: str) -> History | None:
-        """The past of a room; None where the room table has no row."""
-        parts = [self._rooms[name] for name in (room_id, BUILDING) if name in self._rooms]
-        if not parts:
+        """The past of a room; None where nothing is stored of it or of the building."""
+        if not len(self.grid) or not {room_id, BUILDING} & set(self.rooms):
             return None
-        gains = self._gains.get(room_id, self.gains.iloc[:0])
-        return room_history(self.site, room_id, pd.concat(parts), self.weather, gains)
+        return room_history(self.site, room_id, self._stored(room_id), self.sun[room_id], self._around)
 
     @cached_property
-    def _rooms(self) -> dict[str, pd.DataFrame]:
-        return {str(room): rows for room, rows in self.rooms.groupby("room")}
+    def _around(self) -> Around:
+        return Around.of(self.grid[0].to_pydatetime(), self._stored(BUILDING), self.weather)
 
-    @cached_property
-    def _gains(self) -> dict[str, pd.DataFrame]:
-        return {str(room): rows for room, rows in self.gains.groupby("room")}
+    def _stored(self, room: str) -> pd.DataFrame:
+        return self.rooms.get(room, pd.DataFrame(index=self.grid))
 
     def prior(self, room_id: str) -> RoomModel:
         """What is assumed of a room, in a building as warm as this one was."""
@@ -68,11 +105,13 @@ class Past:
 
 def read_past(archive: Archive, site: Site, start: datetime, end: datetime) -> Past:
     """What is stored of [start, end); of weather and sun what was known last when each step had passed."""
-    rooms = archive.read(room_frame(site), start, end)
+    frame = room_frame(site)
+    columns = [name for name in frame.schema.names if name in {"room", "timestamp", *quantities(site)}]
+    rooms = archive.read(frame, start, end, columns=columns)
     forecasts = _newest(archive, WEATHER_FORECAST, ["valid_time"], start, end)
     gains = _newest(archive, SOLAR_GAIN, ["room", "valid_time"], start, end)
     weather = weather_of_the_past(site, rooms, forecasts)
-    return Past(site, rooms, weather, gains_of_the_past(site, weather, gains))
+    return Past.of(site, rooms, weather, gains_of_the_past(site, weather, gains))
 
 
 def _newest(archive: Archive, frame: Frame, what: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:

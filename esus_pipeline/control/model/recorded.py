@@ -39,7 +39,7 @@ def past_of(site: Site, readings: pd.DataFrame) -> Past:
     series = clean(site, RAW_BMS_READINGS.conform(raw), None, end)
     rooms = room_table(site, series, start, end)
     weather = weather_of_the_past(site, rooms, WEATHER_FORECAST.empty())
-    return Past(site, rooms, weather, gains_of_the_past(site, weather, SOLAR_GAIN.empty()))
+    return Past.of(site, rooms, weather, gains_of_the_past(site, weather, SOLAR_GAIN.empty()))
 
 
 def score_recording(site: Site, file: Path, taught_days: int = 14, scored_days: int = 14) -> list[Scored]:
@@ -49,7 +49,7 @@ def score_recording(site: Site, file: Path, taught_days: int = 14, scored_days: 
     """
     past = past_of(site, pd.read_parquet(file))
     first, last = taught_days * 96, (taught_days + scored_days) * 96
-    taught = past.before(past.rooms["timestamp"].min() + first * STEP)
+    taught = past.before(past.grid[0] + first * STEP)
     scored = []
     for room in site.room_ids:
         history = past.history(room)
