@@ -71,23 +71,22 @@ def facade_factors(
     `readings` are rows of frames.CLEAN_SERIES that reach back FRESH before `as_of` at least; `modelled` is the
     `facade_irradiance` of the issue known at `as_of`.
     """
-    start = pd.Timestamp(as_of) - FRESH
-    recent = readings[(readings["timestamp"] > start) & (readings["timestamp"] <= as_of)]
-    factors = {}
-    for name, facade in site.facades.items():
-        if facade.sun_sensor is not None:
-            near = modelled[name].loc[start.floor(STEP) : as_of]
-            factors[name] = _factor(facade.sun_sensor, recent, near)
-    return factors
+    return {
+        name: _factor(facade.sun_sensor, readings, modelled[name], pd.Timestamp(as_of))
+        for name, facade in site.facades.items()
+        if facade.sun_sensor is not None
+    }
 
 
-def _factor(sensor: SunSensor, recent: pd.DataFrame, model: pd.DataFrame) -> FacadeFactor:
+def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: pd.DataFrame, as_of: pd.Timestamp) -> FacadeFactor:
+    model = modelled.loc[(as_of - FRESH).floor(STEP) : as_of]
     if model["poa"].isna().all():
         return FacadeFactor(None, "no forecast for the time of the readings")
     sunny = model["clear"] & (model["poa"] >= LEAST_MODELLED)
     if not sunny.any():
         return FacadeFactor(None, "the sun is not clearly on the facade")
-    readings = recent[(recent["quantity"] == sensor.quantity) & (recent["quality"] == "good") & recent["value"].notna()]
+    own = readings[(readings["quantity"] == sensor.quantity) & (readings["quality"] == "good")]
+    readings = own[(own["timestamp"] > as_of - FRESH) & (own["timestamp"] <= as_of) & own["value"].notna()]
     if readings.empty:
         return FacadeFactor(None, f"no good reading in the last {FRESH.seconds // 60} minutes")
     units = [unit if unit in _TO_IRRADIANCE else sensor.unit for unit in readings["unit"]]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.control.model.people import SENSORS, people_present
@@ -99,17 +98,15 @@ class Around:
     def of(cls, start: datetime, building: pd.DataFrame, weather: pd.DataFrame) -> "Around":
         """From the building's rows and those of the weather, both on the grid that begins at `start`."""
         building = _bridged(building)
-        outdoor = _first(_column(building, "outdoor_temperature"), _bridged(weather)["temp_air"])
-        lately = outdoor.rolling(WEATHER_STEPS, min_periods=1).mean()
-        water = pd.Series(water_by_weather(lately.to_numpy(float)), lately.index)
+        outdoor = _first(_column(building, "outdoor_temperature"), _column(_bridged(weather), "temp_air"))
+        lately = pd.Series(outdoor).rolling(WEATHER_STEPS, min_periods=1).mean().to_numpy(float)
+        supply = _column(building, "supply_temperature_after_coil")
         return cls(
             start=start,
             building=building,
-            outdoor=_array(outdoor),
-            water=_array(_first(_column(building, "heating_supply_temperature"), water)),
-            supply_air=_array(
-                _first(_column(building, "supply_temperature_after_coil"), outdoor.clip(lower=SUPPLY_AIR))
-            ),
+            outdoor=outdoor,
+            water=_first(_column(building, "heating_supply_temperature"), water_by_weather(lately)),
+            supply_air=_first(supply, np.maximum(outdoor, SUPPLY_AIR)),
         )
 
 
@@ -129,17 +126,17 @@ def room_history(site: Site, room_id: str, measured: pd.DataFrame, sun: pd.DataF
     return History(
         room=room_id,
         start=around.start,
-        air=_array(_column(measured, "air_temperature")),
+        air=_column(measured, "air_temperature"),
         outdoor=around.outdoor,
-        gain_open=sun["gain_open"].to_numpy(float),
-        gain_shaded=sun["gain_shaded"].to_numpy(float),
+        gain_open=_column(sun, "gain_open"),
+        gain_shaded=_column(sun, "gain_shaded"),
         shade=_shade(site, room, own, around.building),
         people=people,
         valve=_valve(room, own),
         water=around.water,
         damper=_damper(room, own, people),
         supply_air=around.supply_air,
-        window_open=_array(_column(own, "window_open").fillna(0.0)),
+        window_open=np.nan_to_num(_column(own, "window_open")),
         cooling=_cooling(room, own),
     )
 
@@ -193,37 +190,29 @@ def _measured_sky(site: Site, building: pd.DataFrame) -> pd.DataFrame:
 
 def _bridged(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with gaps of at most BRIDGE rows filled by straight lines."""
-    bridged = frame.copy()
-    for name in frame.columns:
-        values = frame[name].to_numpy(float)
-        known = np.flatnonzero(~np.isnan(values))
-        if 0 < len(known) < len(values):
-            row = np.arange(len(values))
-            after = np.searchsorted(known, row)
-            inside = (after > 0) & (after < len(known))
-            gap = known[after[inside]] - known[after[inside] - 1] - 1
-            short = row[inside][gap <= BRIDGE]
-            bridged[name] = _with(values, short, np.interp(short, known, values[known]))
-    return bridged
+    return pd.DataFrame({name: _bridge(frame[name].to_numpy(float)) for name in frame.columns}, frame.index)
 
 
-def _with(values: Array, places: npt.NDArray[np.int64], new: Array) -> Array:
-    values = values.copy()
-    values[places] = new
-    return values
+def _bridge(values: Array) -> Array:
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) in (0, len(values)):
+        return values
+    row = np.arange(len(values))
+    after = np.searchsorted(known, row)
+    inside = (after > 0) & (after < len(known))
+    gap = np.zeros(len(values))
+    gap[inside] = known[after[inside]] - known[after[inside] - 1] - 1
+    short = inside & (gap <= BRIDGE)
+    return np.where(short, np.interp(row, known, values[known]), values)
 
 
-def _column(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
+def _column(frame: pd.DataFrame, name: str) -> Array:
     """The column; NaN where the building measures no such thing."""
-    return frame[name].astype(float) if name in frame.columns else pd.Series(np.nan, frame.index)
+    return frame[name].to_numpy(float) if name in frame.columns else np.full(len(frame), np.nan)
 
 
-def _array(series: "pd.Series[float]") -> Array:
-    return np.asarray(series, dtype=np.float64)
-
-
-def _first(measured: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[float]":
-    return measured.where(measured.notna(), other)
+def _first(measured: Array, other: Array) -> Array:
+    return np.where(np.isnan(measured), other, measured)
 
 
 def _shade(site: Site, room: Room, own: pd.DataFrame, building: pd.DataFrame) -> Array:
@@ -237,26 +226,26 @@ def _observed(group: ShadeGroup | None, own: pd.DataFrame, building: pd.DataFram
     if group is None or group.feedback is None:
         return np.full(len(own), np.nan)
     reported = _first(_column(own, group.feedback.quantity), _column(building, group.feedback.quantity))
-    return group.feedback.position(_array(reported))
+    return group.feedback.position(reported)
 
 
 def _valve(room: Room, own: pd.DataFrame) -> Array:
     """A room without a radiator needs no valve."""
     if not room.heating_power:
         return np.zeros(len(own))
-    return _column(own, "radiator_valve").to_numpy(float) / 100
+    return _column(own, "radiator_valve") / 100
 
 
 def _cooling(room: Room, own: pd.DataFrame) -> Array:
     """A room whose cooling valve is not measured is taken to have none."""
     if not room.cooling_power or "cooling_valve" not in own:
         return np.zeros(len(own))
-    return room.cooling_power * _column(own, "cooling_valve").to_numpy(float) / 100
+    return room.cooling_power * _column(own, "cooling_valve") / 100
 
 
 def _damper(room: Room, own: pd.DataFrame, people: Array) -> Array:
     """A room whose damper is not measured at all is given fresh air by its people."""
     position = _column(own, "damper_position")
-    if room.ventilation_flow and position.isna().all():
+    if room.ventilation_flow and np.isnan(position).all():
         return np.minimum(FRESH_AIR * people / room.ventilation_flow, 1.0)
-    return position.to_numpy(float) / 100 if room.ventilation_flow else np.zeros(len(own))
+    return position / 100 if room.ventilation_flow else np.zeros(len(own))

@@ -31,6 +31,7 @@ BEND = 2.0
 QUARTERS = 96
 FREE_DAY = 7
 """Kind of a holiday; 0 to 6 are Monday to Sunday."""
+KINDS = 8
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,18 +50,22 @@ class Occupancy:
 
 @dataclass(frozen=True)
 class Habits:
-    """What the past days of one room tell of its people."""
+    """What the past days of one room tell of its people, by kind of day and quarter of an hour; (KINDS, QUARTERS)."""
 
-    people: Array
-    """(D, QUARTERS) persons by local day and quarter of an hour, NaN where unknown."""
-    days: pd.DatetimeIndex
-    """The D local days, without a zone."""
-    kinds: Ints
-    """(D,) as `day_kinds`."""
+    mean: Array
+    """Persons."""
+    low: Array
+    """10th percentile."""
+    high: Array
+    """90th percentile."""
+    known: Array
+    """Days of readings behind each value, as they count."""
+    days: float
+    """Days of readings behind all of it."""
 
 
 def learn(seen: "pd.Series[float]", site: Site) -> Habits | None:
-    """The habits of a room; None where nothing was seen.
+    """The habits of a room on the day after the last one seen; None where nothing was seen.
 
     Args:
         seen: persons present in the past, on the 15-minute grid with UTC times; NaN is unknown.
@@ -68,19 +73,12 @@ def learn(seen: "pd.Series[float]", site: Site) -> Habits | None:
     """
     if not seen.notna().any():
         return None
-    smooth = seen.rolling(SMOOTH, center=True, min_periods=1).mean().where(seen.notna())
-    times = pd.DatetimeIndex(seen.index)
-    frame = pd.DataFrame(
-        {
-            "day": times.tz_convert(site.zone).normalize().tz_localize(None),
-            "quarter": _quarter(site, times),
-            "people": smooth.to_numpy(float),
-        }
-    )
-    table = frame.pivot_table(index="day", columns="quarter", values="people", aggfunc="mean", dropna=False)
-    days = pd.DatetimeIndex(table.index)
-    noon = (days + pd.Timedelta(hours=12)).tz_localize(site.zone)
-    return Habits(table.reindex(columns=range(QUARTERS)).to_numpy(float), days, day_kinds(site, noon))
+    table, days = _by_day(seen, site)
+    kinds = day_kinds(site, (days + pd.Timedelta(hours=12)).tz_localize(site.zone))
+    recent = 0.5 ** (np.arange(len(days))[::-1] / HALF_LIFE)
+    weights = [recent * _likeness(site, kind, kinds) for kind in range(KINDS)]
+    mean, low, high = (np.stack(part) for part in zip(*(_profile(table, weight) for weight in weights), strict=True))
+    return Habits(mean, low, high, np.stack([_known_weight(table, weight) for weight in weights]), float(recent.sum()))
 
 
 def forecast(
@@ -99,9 +97,7 @@ def forecast(
     """
     kinds = day_kinds(site, times)
     ahead = _Ahead(times, kinds, _quarter(site, times), _hours(site, times, kinds) * USUAL_SHARE)
-    return {
-        room.id: _room(habits.get(room.id), recent.get(room.id), site, room.occupants, ahead) for room in site.rooms
-    }
+    return {room.id: _room(habits.get(room.id), recent.get(room.id), room.occupants, ahead) for room in site.rooms}
 
 
 def day_kinds(site: Site, times: pd.DatetimeIndex) -> Ints:
@@ -124,31 +120,32 @@ class _Ahead:
     """Of a room's people, by the site's hours."""
 
 
-def _room(
-    habits: Habits | None, recent: "pd.Series[float] | None", site: Site, full: float, ahead: _Ahead
-) -> Occupancy:
-    times, kinds, quarter, assumed = ahead.times, ahead.kinds, ahead.quarter, ahead.share * full
+def _room(habits: Habits | None, recent: "pd.Series[float] | None", full: float, ahead: _Ahead) -> Occupancy:
+    times, assumed = ahead.times, ahead.share * full
+    most = np.where(assumed > 0, full, 0.0)
     if habits is None:
-        expected, low, high, days = assumed, np.zeros(len(times)), np.where(assumed > 0, full, 0.0), 0.0
+        expected, low, high = assumed, np.zeros(len(times)), most
     else:
-        expected, low, high = (np.empty(len(times)) for _ in range(3))
-        today = times[0].tz_convert(site.zone).normalize().tz_localize(None)
-        age = np.maximum(np.asarray((today - habits.days) / pd.Timedelta(days=1), dtype=float), 0.0)
-        weights = 0.5 ** (age / HALF_LIFE)
-        days = float(weights.sum())
-        for kind in np.unique(kinds):
-            rows = kinds == kind
-            weight = weights * _likeness(site, int(kind), habits.kinds)
-            mean, lower, upper = _profile(habits.people, weight)
-            at = quarter[rows]
-            known = _known_weight(habits.people, weight)[at]
-            share = known / (known + PRIOR_DAYS)
-            prior = assumed[rows]
-            expected[rows] = share * mean[at] + (1 - share) * prior
-            low[rows] = share * lower[at]
-            high[rows] = np.maximum(share * upper[at] + (1 - share) * np.where(prior > 0, full, 0.0), expected[rows])
+        mean, lower, upper, known = (
+            each[ahead.kinds, ahead.quarter] for each in (habits.mean, habits.low, habits.high, habits.known)
+        )
+        share = known / (known + PRIOR_DAYS)
+        expected, low = share * mean + (1 - share) * assumed, share * lower
+        high = np.maximum(share * upper + (1 - share) * most, expected)
     bent = expected if recent is None else _bend(recent, times, expected, full)
-    return Occupancy(times, bent, np.minimum(low, bent), np.maximum(high, bent), days)
+    return Occupancy(times, bent, np.minimum(low, bent), np.maximum(high, bent), habits.days if habits else 0.0)
+
+
+def _by_day(seen: "pd.Series[float]", site: Site) -> tuple[Array, pd.DatetimeIndex]:
+    """(D, QUARTERS) persons by local day, NaN where unknown, smoothed over SMOOTH quarters; and the days."""
+    smooth = seen.rolling(SMOOTH, center=True, min_periods=1).mean().where(seen.notna())
+    times = pd.DatetimeIndex(seen.index)
+    local = times.tz_convert(site.zone)
+    frame = pd.DataFrame({"day": local.normalize().tz_localize(None), "quarter": _quarter(site, times)})
+    frame["people"] = smooth.to_numpy(float)
+    table = frame.pivot_table(index="day", columns="quarter", values="people", aggfunc="mean", dropna=False)
+    days = pd.date_range(table.index.min(), table.index.max(), freq="D")
+    return table.reindex(index=days, columns=range(QUARTERS)).to_numpy(float), days
 
 
 def _likeness(site: Site, kind: int, kinds: Ints) -> Array:

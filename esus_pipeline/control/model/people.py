@@ -5,6 +5,7 @@ there. Where only presence is known, the room is taken as used by its usual shar
 """
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.control.model.room_model import Array
@@ -27,28 +28,37 @@ CROWD = 1.5
 
 def people_present(room: Room, own: pd.DataFrame) -> Array:
     """Persons present in each 15-minute row of one room's part of the room table, NaN where no sensor tells."""
-    none = pd.Series(np.nan, own.index)
-    counted = own["occupants"].astype(float) if "occupants" in own else none
-    presence = own["occupancy"].astype(float) if "occupancy" in own else none
-    balance = _from_co2(room, own) if "co2" in own else none
-    balance = balance.where(~(presence <= 0), 0.0)
+    counted, presence, co2, damper = (_column(own, name) for name in SENSORS)
+    balance = np.where(presence <= 0, 0.0, _from_co2(room, co2, damper))
     usual = presence * USUAL_SHARE * room.occupants
-    return np.asarray(counted.fillna(balance).fillna(usual).to_numpy(float))
+    return np.where(np.isnan(counted), np.where(np.isnan(balance), usual, balance), counted)
 
 
-def _from_co2(room: Room, own: pd.DataFrame) -> "pd.Series[float]":
+def _from_co2(room: Room, co2: Array, damper: Array) -> Array:
     """Persons from V dC/dt + F (C - C_out) = n PERSON_CO2, with C in ppm, V in m3 and F in m3/h.
 
     C_out is the least that the sensor reads in the history (its second percentile), which takes its bias out.
     """
-    co2 = own["co2"].astype(float)
-    if co2.notna().sum() < 2:
-        return pd.Series(np.nan, own.index)
-    level = float(co2.quantile(0.02)) if co2.notna().sum() >= 96 else OUTDOOR_CO2
-    smooth = co2.rolling(3, center=True, min_periods=1).mean()
-    slope = smooth.diff().shift(-1).add(smooth.diff()) / 2 / (STEP.total_seconds() / 3600)
+    known = ~np.isnan(co2)
+    if known.sum() < 2:
+        return np.full(len(co2), np.nan)
+    level = float(np.quantile(co2[known], 0.02)) if known.sum() >= 96 else OUTDOOR_CO2
+    smooth = _smooth(co2, known)
+    slope = np.zeros(len(co2))
+    slope[1:-1] = (smooth[2:] - smooth[:-2]) / 2 / (STEP.total_seconds() / 3600)
     volume = room.area * room.height
-    damper = own["damper_position"].astype(float).fillna(0.0) / 100 if "damper_position" in own else 0.0
-    flow = room.ventilation_flow * damper + LEAST_FLOW * volume
-    litres = (volume * slope.fillna(0.0) + flow * (smooth - level)) * 1e-3
-    return (litres / PERSON_CO2).clip(0.0, CROWD * max(room.occupants, 1.0))
+    flow = room.ventilation_flow * np.nan_to_num(damper) / 100 + LEAST_FLOW * volume
+    litres = (volume * np.nan_to_num(slope) + flow * (smooth - level)) * 1e-3
+    return np.clip(litres / PERSON_CO2, 0.0, CROWD * max(room.occupants, 1.0))
+
+
+def _smooth(values: Array, known: npt.NDArray[np.bool_]) -> Array:
+    """Mean of each value and its two neighbours, as far as they are known; NaN where none is."""
+    total, count = (
+        np.convolve(each, np.ones(3), "same") for each in (np.where(known, values, 0.0), known.astype(float))
+    )
+    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0.5)
+
+
+def _column(own: pd.DataFrame, name: str) -> Array:
+    return own[name].to_numpy(float) if name in own.columns else np.full(len(own), np.nan)
