@@ -56,6 +56,11 @@ class Plan:
     trace: list[dict[str, Any]]
     """Rows of frames.DECISION_TRACE, for `trace.trace_frame`."""
 
+    @property
+    def in_force(self) -> pd.DataFrame:
+        """The row of each room that counts from `issued_at` on."""
+        return self.schedule.iloc[::STEPS]
+
 
 def make_plan(inputs: PlanInputs, optimum: Optimum | None = None) -> pd.DataFrame:
     """The schedule of `decide`: 144 rows per room, whatever is missing."""

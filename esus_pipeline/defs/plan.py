@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +16,7 @@ from dagster import TimeWindow
 from esus_pipeline.archive import Archive, files
 from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides, shade_states, trace_frame
 from esus_pipeline.control.inputs import RoomState
-from esus_pipeline.control.model.now import Now, RoomsNow
+from esus_pipeline.control.model.now import Now, RoomsAhead, RoomsNow
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.guard import refused_plans
 from esus_pipeline.defs.partitions import days, window_ends
@@ -64,27 +65,39 @@ class _Known:
     issues: Issues
     gains: Estimates
     rooms: pd.DataFrame
+    """Rows of the room table, by ascending timestamp."""
     wind_stamps: pd.Series
     prices: pd.DataFrame
     releases: pd.DataFrame
 
     def _released(self, as_of: datetime) -> dict[str, datetime]:
         """When each room's override was last ended by somebody."""
+        if self.releases.empty:
+            return {}
         known = self.releases[self.releases["released_at"] <= as_of]
         return {str(room): at.to_pydatetime() for room, at in known.groupby("room")["released_at"].max().items()}
 
     def _past_wind(self, as_of: datetime) -> "pd.Series[float]":
         """What the building's own sensor read in the hours before `as_of`, by start of the window."""
-        times, quantity = self.rooms["timestamp"], self.site.wind.quantity
-        rows = self.rooms[(self.rooms["room"] == BUILDING) & (times < as_of) & (times >= as_of - WIND_MEMORY)]
-        return rows.set_index("timestamp")[quantity] if quantity in rows else pd.Series(dtype=float)
+        return self._wind.loc[as_of - WIND_MEMORY : as_of - STEP]
+
+    @cached_property
+    def _wind(self) -> "pd.Series[float]":
+        quantity = self.site.wind.quantity
+        rows = self.rooms[self.rooms["room"] == BUILDING].set_index("timestamp")
+        return rows[quantity] if quantity in rows else pd.Series(dtype=float, index=rows.index)
+
+    @cached_property
+    def _times(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self.rooms["timestamp"])
 
     def inputs(self, as_of: datetime, commanded: pd.DataFrame, now: Now | None = None) -> PlanInputs:
         """What a plan issued at `as_of` may use, after the commands of the plans before it.
 
-        `now` is what is known of the rooms, for a plan that makes a new optimum.
+        `now` is what is known of the rooms, for a plan that makes a new optimum; without it, prices are left out too.
         """
-        now = now or Now()
+        known = now or Now()
+        newest, end = self._times.searchsorted([pd.Timestamp(as_of - STEP), pd.Timestamp(as_of)])
         stamps = self.wind_stamps[self.wind_stamps < as_of]
         forecast = self.issues.known_at(as_of)
         return PlanInputs(
@@ -93,20 +106,18 @@ class _Known:
             forecast=forecast,
             forecast_age=steering_age(forecast, as_of),
             gains=self.gains.known_at(as_of),
-            rooms=self.rooms[self.rooms["timestamp"] == as_of - STEP],
+            rooms=self.rooms.iloc[newest:end],
             wind_age=as_of - stamps.max() if len(stamps) else None,
             past_wind=self._past_wind(as_of),
-            prices=known_prices(self.site, self.prices, as_of),
+            prices=known_prices(self.site, self.prices, as_of) if now else None,
             shades=shade_states(commanded, as_of, self.site.zone),
-            overrides=overrides(
-                self.site, commanded, self.rooms[self.rooms["timestamp"] < as_of], as_of, self._released(as_of)
-            ),
-            models=now.models,
+            overrides=overrides(self.site, commanded, self.rooms.iloc[:end], as_of, self._released(as_of)),
+            models=known.models,
             states={
                 room: RoomState(float(state.x[0]), float(state.x[1]), float(state.disturbance))
-                for room, state in now.states.items()
+                for room, state in known.states.items()
             },
-            people=now.people,
+            people=known.people,
         )
 
 
@@ -122,10 +133,10 @@ def shade_setpoint_schedule(
     """Plan every window of the range, oldest first, because a plan keeps the shades still that it finds."""
     building, archive, started = site.load(), data.archive(), now()
     rows, solving, optima = 0, 0.0, 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, ThreadPoolExecutor(1) as thread:
         planner = Planner(_last_optimum(building, archive, context.partition_time_window.start + STEP), pool)
         for day in days(context.partition_time_window):
-            made = list(_plans(building, archive, day, planner))
+            made = list(_plans(building, archive, day, planner, thread))
             issues = Issues(stored_forecasts(archive, window_ends(day)))
             refused = refused_plans(context, building, archive, [step.plan.schedule for step in made], issues)
             _store(building, archive, day, made, refused)
@@ -166,15 +177,15 @@ class _Made:
     optimum: Optimum | None
 
 
-def _plans(site: Site, archive: Archive, day: TimeWindow, planner: Planner) -> Iterator[_Made]:
-    known, rooms = _known(site, archive, day), RoomsNow(site, archive, day.start)
+def _plans(
+    site: Site, archive: Archive, day: TimeWindow, planner: Planner, thread: ThreadPoolExecutor
+) -> Iterator[_Made]:
+    known, rooms = _known(site, archive, day), RoomsAhead(RoomsNow(site, archive, day.start), day.end, thread)
     commanded = _commands_before(archive, day.start + STEP)
     for as_of in window_ends(day):
         now = rooms.at(as_of) if planner.due(as_of) else None
         plan = planner.plan(known.inputs(as_of, commanded, now))
-        schedule = plan.schedule
-        in_force = schedule.loc[schedule["valid_time"] == as_of, _COMMAND]
-        commanded = pd.concat([commanded[commanded["valid_time"] > as_of - COMMAND_MEMORY], in_force])
+        commanded = pd.concat([commanded[commanded["valid_time"] > as_of - COMMAND_MEMORY], plan.in_force[_COMMAND]])
         yield _Made(plan, planner.optimum if planner.renewed else None)
 
 
@@ -219,11 +230,12 @@ def _known(site: Site, archive: Archive, day: TimeWindow) -> _Known:
         quantity=[site.wind.quantity],
         quality=["good"],
     )
+    rooms = archive.read(room_frame(site), day.start - OVERRIDE_LOOK_BACK, day.end)
     return _Known(
         site=site,
         issues=Issues(stored_forecasts(archive, ends)),
         gains=Estimates(stored_gains(archive, ends)),
-        rooms=archive.read(room_frame(site), day.start - OVERRIDE_LOOK_BACK, day.end),
+        rooms=rooms.sort_values("timestamp", kind="stable", ignore_index=True),
         wind_stamps=wind["timestamp"],
         prices=stored_prices(archive, ends),
         releases=archive.read(OVERRIDE_RELEASE, day.start - OVERRIDE_LOOK_BACK, day.end + STEP),

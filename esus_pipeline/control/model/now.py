@@ -5,6 +5,7 @@ are told the same: nothing is used that was not known at the instant.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cached_property
@@ -57,10 +58,11 @@ class RoomsNow:
         self._site, self._archive = site, archive
         self._start = datetime.combine(day.date(), time(), day.tzinfo)
         self._mornings: dict[tuple[str, int], State | None] = {}
+        self._lessons: dict[int, dict[str, RoomModel]] = {}
 
     def at(self, as_of: datetime) -> Now:
         """What is known at an instant of the day, its end included."""
-        models = from_frame(self._models[self._models["trained_at"] <= as_of], self._site)
+        models = self._models(as_of)
         past = self._past.before(as_of)
         histories = {room: history for room in self._site.room_ids if (history := past.history(room)) is not None}
         states = {
@@ -79,8 +81,14 @@ class RoomsNow:
         return self._past.before(self._start)
 
     @cached_property
-    def _models(self) -> pd.DataFrame:
+    def _nights(self) -> pd.DataFrame:
         return _stored_models(self._archive, self._start + timedelta(days=1))
+
+    def _models(self, as_of: datetime) -> dict[str, RoomModel]:
+        rows = self._nights[self._nights["trained_at"] <= as_of]
+        if len(rows) not in self._lessons:
+            self._lessons[len(rows)] = from_frame(rows, self._site)
+        return self._lessons[len(rows)]
 
     def _state(self, model: RoomModel, history: History) -> State:
         morning = self._morning(model)
@@ -113,6 +121,23 @@ class RoomsNow:
         times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
         expected = forecast(self._habits, recent, self._site, times)
         return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
+
+
+class RoomsAhead:
+    """RoomsNow an hour ahead of the plans, in a thread of its own: plans wait for the solver meanwhile."""
+
+    def __init__(self, rooms: RoomsNow, end: datetime, thread: ThreadPoolExecutor) -> None:
+        """`end` is the last instant that will be asked for; `thread` must have one worker."""
+        self._rooms, self._end, self._thread = rooms, end, thread
+        self._begun: dict[datetime, Future[Now]] = {}
+
+    def at(self, as_of: datetime) -> Now:
+        """As RoomsNow; the full hour after it is then begun."""
+        now = self._begun.pop(as_of, None) or self._thread.submit(self._rooms.at, as_of)
+        following = as_of.replace(minute=0) + timedelta(hours=1)
+        if following <= self._end:
+            self._begun[following] = self._thread.submit(self._rooms.at, following)
+        return now.result()
 
 
 def models_in_force(archive: Archive, site: Site, as_of: datetime) -> dict[str, RoomModel]:
