@@ -185,7 +185,8 @@ def _plans(
     for as_of in window_ends(day):
         now = rooms.at(as_of) if planner.due(as_of) else None
         plan = planner.plan(known.inputs(as_of, commanded, now))
-        commanded = pd.concat([commanded[commanded["valid_time"] > as_of - COMMAND_MEMORY], plan.in_force[_COMMAND]])
+        kept = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(pd.Timestamp(as_of - COMMAND_MEMORY), "right")
+        commanded = pd.concat([commanded.iloc[kept:], plan.in_force[_COMMAND]])
         yield _Made(plan, planner.optimum if planner.renewed else None)
 
 

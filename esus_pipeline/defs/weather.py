@@ -14,7 +14,15 @@ from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, ForecastResource, SiteResource
 from esus_pipeline.frames import CLEAN_SERIES, QUARANTINE, SOLAR_GAIN, SOLAR_GAIN_PANE, WEATHER_FORECAST
 from esus_pipeline.site import Site
-from esus_pipeline.solar import facade_factors, facade_irradiance, nowcast, pane_gains, room_gains, with_nowcast
+from esus_pipeline.solar import (
+    FacadeSun,
+    facade_factors,
+    facade_irradiance,
+    nowcast,
+    pane_gains,
+    room_gains,
+    with_nowcast,
+)
 from esus_pipeline.weather import LOOK_BACK, Issues, obtain
 
 _INSTANT = timedelta(microseconds=1)
@@ -85,7 +93,7 @@ def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame,
         else CLEAN_SERIES.empty()
     )
     base: dict[datetime, pd.DataFrame] = {}
-    facades: dict[datetime, dict[str, pd.DataFrame]] = {}
+    facades: dict[datetime, dict[str, FacadeSun]] = {}
     nowcasts = [SOLAR_GAIN_PANE.empty()]
     for as_of in ends:
         issue = issues.known_at(as_of)

@@ -6,12 +6,20 @@ the facade sensors; `latest_known` picks what was known at an instant, and `Esti
 
 from esus_pipeline.solar.gains import pane_gains, room_gains
 from esus_pipeline.solar.known import Estimates, latest_known, with_nowcast
-from esus_pipeline.solar.sensors import NOWCAST_SPAN, FacadeFactor, facade_factors, facade_irradiance, nowcast
+from esus_pipeline.solar.sensors import (
+    NOWCAST_SPAN,
+    FacadeFactor,
+    FacadeSun,
+    facade_factors,
+    facade_irradiance,
+    nowcast,
+)
 
 __all__ = [
     "NOWCAST_SPAN",
     "Estimates",
     "FacadeFactor",
+    "FacadeSun",
     "facade_factors",
     "facade_irradiance",
     "latest_known",

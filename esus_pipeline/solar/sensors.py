@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.frames import STEP
@@ -36,6 +37,11 @@ model has this much on it (W/m2); elsewhere a ratio says nothing."""
 LUMEN_PER_WATT = 110.0
 """Luminous efficacy of daylight: about 105 for sun, 120 for an overcast sky (Littlefair 1985)."""
 
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_INSTANT = pd.Timedelta(microseconds=1)
+
 _TO_IRRADIANCE = {"W/m2": 1.0, "lux": 1 / LUMEN_PER_WATT, "klux": 1000 / LUMEN_PER_WATT}
 
 
@@ -51,11 +57,19 @@ class FacadeFactor:
     """W/m2."""
 
 
-def facade_irradiance(site: Site, forecast: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What one forecast issue puts on every facade that has a sensor, by interval start.
+@dataclass(frozen=True)
+class FacadeSun:
+    """What one forecast issue puts on a facade, by interval start; all (N,)."""
 
-    Columns: `poa` (W/m2), and `clear`, whether the sun is clearly on the facade.
-    """
+    times: pd.DatetimeIndex
+    poa: Array
+    """W/m2; NaN where the issue does not say."""
+    clear: Mask
+    """Whether the sun is clearly on the facade."""
+
+
+def facade_irradiance(site: Site, forecast: pd.DataFrame) -> dict[str, FacadeSun]:
+    """What one forecast issue puts on every facade that has a sensor."""
     return {
         name: _on_facade(site, facade, forecast)
         for name, facade in site.facades.items()
@@ -64,7 +78,7 @@ def facade_irradiance(site: Site, forecast: pd.DataFrame) -> dict[str, pd.DataFr
 
 
 def facade_factors(
-    site: Site, readings: pd.DataFrame, modelled: Mapping[str, pd.DataFrame], as_of: datetime
+    site: Site, readings: pd.DataFrame, modelled: Mapping[str, FacadeSun], as_of: datetime
 ) -> dict[str, FacadeFactor]:
     """The factor of every facade that has a sensor.
 
@@ -78,11 +92,12 @@ def facade_factors(
     }
 
 
-def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: pd.DataFrame, as_of: pd.Timestamp) -> FacadeFactor:
-    model = modelled.loc[(as_of - FRESH).floor(STEP) : as_of]
-    if model["poa"].isna().all():
+def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: FacadeSun, as_of: pd.Timestamp) -> FacadeFactor:
+    first, last = modelled.times.searchsorted([(as_of - FRESH).floor(STEP), as_of + _INSTANT])
+    poa = modelled.poa[first:last]
+    if np.isnan(poa).all():
         return FacadeFactor(None, "no forecast for the time of the readings")
-    sunny = model["clear"] & (model["poa"] >= LEAST_MODELLED)
+    sunny = modelled.clear[first:last] & (poa >= LEAST_MODELLED)
     if not sunny.any():
         return FacadeFactor(None, "the sun is not clearly on the facade")
     own = readings[(readings["quantity"] == sensor.quantity) & (readings["quality"] == "good")]
@@ -91,23 +106,22 @@ def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: pd.DataFrame, a
         return FacadeFactor(None, f"no good reading in the last {FRESH.seconds // 60} minutes")
     units = [unit if unit in _TO_IRRADIANCE else sensor.unit for unit in readings["unit"]]
     measured = readings["value"].to_numpy() * np.array([_TO_IRRADIANCE[unit] for unit in units])
-    interval = readings["timestamp"].dt.floor(STEP)
-    usable = sunny.reindex(interval, fill_value=False).to_numpy()
+    place = modelled.times[first:last].get_indexer(pd.DatetimeIndex(readings["timestamp"]).floor(STEP))
+    usable = (place >= 0) & sunny[place]
     if not usable.any():
         return FacadeFactor(None, "no good reading while the sun was clearly on the facade")
-    have, want = float(measured[usable].mean()), float(model["poa"].reindex(interval).to_numpy()[usable].mean())
+    have, want = float(measured[usable].mean()), float(poa[place[usable]].mean())
     return FacadeFactor(float(np.clip(have / want, *FACTOR_LIMITS)), "measured", have, want)
 
 
-def _on_facade(site: Site, facade: Facade, forecast: pd.DataFrame) -> pd.DataFrame:
-    """Modelled irradiance `poa` (W/m2) and whether the sun is `clear` on the facade, by interval start."""
+def _on_facade(site: Site, facade: Facade, forecast: pd.DataFrame) -> FacadeSun:
     sky = sky_of(site.place, forecast)
     plane = on_plane(sky, facade.tilt, facade.azimuth, facade.albedo)
     sunlit = sunlit_share(facade.horizon, None, facade.azimuth, sky.azimuth, 90 - sky.zenith)
     share = sky_share(facade.horizon, None, facade.azimuth, facade.tilt)
     clear = (sunlit > 0) & (90 - sky.zenith >= LEAST_ELEVATION) & (plane.incidence <= GREATEST_INCIDENCE)
     poa = plane.direct * sunlit + plane.sky * share + plane.ground
-    return pd.DataFrame({"poa": poa, "clear": clear}, index=pd.DatetimeIndex(forecast["valid_time"]))
+    return FacadeSun(pd.DatetimeIndex(forecast["valid_time"]), np.asarray(poa, dtype=float), np.asarray(clear))
 
 
 def nowcast(site: Site, panes: pd.DataFrame, factors: Mapping[str, FacadeFactor], as_of: datetime) -> pd.DataFrame:

@@ -134,18 +134,17 @@ def _believable(model: RoomModel | None) -> RoomModel | None:
 def _run(
     start: Array, keep: Array, heat: Array, rest: Array, power: Array, chill: Array, low: Array, high: Array
 ) -> Array:
-    path = np.empty(low.shape)
+    path = []
     air, mass = start[:, 0], start[:, 1]
-    for step in range(low.shape[1]):
-        path[:, step] = air
-        a, b = keep[:, step], heat[:, step]
-        free = a[:, 0, 0] * air + a[:, 0, 1] * mass + rest[:, step, 0]
-        lacking = np.maximum((low[:, step] - free) / b[:, 0], 0.0)
-        excess = np.maximum((free - high[:, step]) / b[:, 0], 0.0)
-        watts = np.minimum(lacking, power) - np.minimum(excess, chill[:, step])
-        mass = a[:, 1, 0] * air + a[:, 1, 1] * mass + rest[:, step, 1] + b[:, 1] * watts
-        air = free + b[:, 0] * watts
-    return path
+    by_step = (np.moveaxis(each, 0, -1) for each in (keep, heat, rest, low, high, -chill))
+    for a, b, other, lowest, highest, coldest in zip(*by_step, strict=True):
+        path.append(air)
+        free = a[0, 0] * air + a[0, 1] * mass + other[0]
+        wanted = (np.minimum(np.maximum(free, lowest), highest) - free) / b[0]
+        watts = np.minimum(np.maximum(wanted, coldest), power)
+        mass = a[1, 0] * air + a[1, 1] * mass + other[1] + b[1] * watts
+        air = free + b[0] * watts
+    return np.stack(path, axis=-1)
 
 
 def _mass(optimum: Optimum, quarters: float, rooms: list[int], horizon: Horizon) -> Array:

@@ -6,6 +6,7 @@ frames (see control.inputs) and solving (see solve).
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +133,7 @@ class _Whole:
             heating_limit=np.array([[site.rooms[room].heating_power] * hours for room in planned]),
             cooling_limit=np.stack([cooling_limit(site, room, high, supply_air, working) for room in planned]),
             supply_air=supply_air,
-            prices=self._prices(hours),
+            prices=self._prices.first(hours),
             held=self._held(members),
             margin=site.control.margin,
             moves_per_day=MOVES_PER_DAY,
@@ -140,11 +141,12 @@ class _Whole:
             time_limit=site.control.time_limit,
         )
 
-    def _prices(self, hours: int) -> Prices:
+    @cached_property
+    def _prices(self) -> Prices:
         control, tariffs = self.horizon.site.control, self.horizon.site.tariffs
-        electricity = np.full(hours * QUARTERS, np.nan)
+        electricity = np.full(OUTLOOK, np.nan)
         known = self.inputs.prices
-        times = pd.date_range(self.horizon.as_of, periods=hours * QUARTERS, freq=STEP)
+        times = pd.date_range(self.horizon.as_of, periods=OUTLOOK, freq=STEP)
         for days in UNPUBLISHED:
             if known is None or not len(known):
                 break
@@ -153,7 +155,7 @@ class _Whole:
             electricity[usable] = told[usable]
         electricity = np.where(np.isnan(electricity), tariffs.electricity, electricity)
         return Prices(
-            heat=np.full(hours, tariffs.heat),
+            heat=np.full(OUTLOOK // QUARTERS, tariffs.heat),
             cooling=hourly(electricity) / tariffs.cooling_cop,
             comfort=control.comfort_price,
             view=control.view_price,

@@ -4,7 +4,7 @@ R rooms that share one shade command, H steps of one hour; step k lasts from k t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,10 @@ class Prices:
     """Per room and working hour with the shade down."""
     move: float = 0.05
     """Per room and move of a shade."""
+
+    def first(self, hours: int) -> "Prices":
+        """The prices of the first H hours."""
+        return replace(self, heat=self.heat[:hours], cooling=self.cooling[:hours])
 
 
 @dataclass(frozen=True)

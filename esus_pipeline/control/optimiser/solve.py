@@ -10,6 +10,9 @@ import numpy as np
 from esus_pipeline.control.optimiser.assemble import Program, assemble, index
 from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem
 
+WHOLE = 1e-6
+"""A shade so near to open or closed stands there; HiGHS's own tolerance of whole numbers."""
+
 
 class NoPlanError(Exception):
     """The solver gave no plan; the message says why."""
@@ -51,15 +54,26 @@ def lower_bound(problem: GroupProblem) -> float:
 
 
 def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-def]  # scipy's result has no type
-    """Without presolve: the program is small and tight, and HiGHS then prints nothing beside its answer."""
+    """The relaxation first: where its shades stand open or closed it is the best plan, at a tenth of the time.
+
+    Without presolve: the program is small and tight, and HiGHS then prints nothing beside its answer.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
+    constraints = LinearConstraint(program.matrix, program.row_low, program.row_high)
+    bounds = Bounds(program.low, program.high)
+    options = {"time_limit": problem.time_limit, "presolve": False}
+    relaxed = milp(program.cost, constraints=constraints, bounds=bounds, options=options)
+    if relaxed.status == 0:
+        closed = relaxed.x[program.integrality > 0]
+        if np.abs(closed - np.round(closed)).max() < WHOLE:
+            return relaxed
     return milp(
         program.cost,
         integrality=program.integrality,
-        constraints=LinearConstraint(program.matrix, program.row_low, program.row_high),
-        bounds=Bounds(program.low, program.high),
-        options={"time_limit": problem.time_limit, "mip_rel_gap": problem.gap, "presolve": False},
+        constraints=constraints,
+        bounds=bounds,
+        options={**options, "mip_rel_gap": problem.gap},
     )
 
 
