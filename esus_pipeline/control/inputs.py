@@ -239,7 +239,7 @@ def _sun(inputs: PlanInputs, as_of: datetime, length: int) -> dict[str, Array]:
     if frame is None or not len(frame):
         return sun
     slot = _slots(frame["valid_time"], as_of, length)
-    row = pd.Index(inputs.site.room_ids).get_indexer(pd.Index(frame["room"]))
+    row = np.asarray(pd.Categorical(frame["room"], categories=inputs.site.room_ids).codes)
     inside = (slot >= 0) & (row >= 0)
     glass = np.array([[sum(window.area for window in room.windows)] for room in rooms])
     for name in names:

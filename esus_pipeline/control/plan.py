@@ -265,5 +265,4 @@ def _frame(
         "predicted_temperature": pa.array(predicted.ravel(), from_pandas=True),
         "baseline_shade_position": pa.array(baseline.ravel(), from_pandas=True),
     }
-    schema = SHADE_SETPOINT_SCHEDULE.schema
-    return pa.table([columns[name] for name in schema.names], schema=schema).to_pandas()
+    return SHADE_SETPOINT_SCHEDULE.of(columns)

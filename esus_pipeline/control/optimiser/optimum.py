@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.inputs import Array, PlanInputs
@@ -16,7 +17,7 @@ from esus_pipeline.control.optimiser.assemble import dynamics
 from esus_pipeline.control.optimiser.outlook import Group, Unplanned, outlook
 from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem, ProblemError
 from esus_pipeline.control.optimiser.solve import NoPlanError, plan_group
-from esus_pipeline.frames import OPTIMAL_PLAN
+from esus_pipeline.frames import OPTIMAL_PLAN, TIMESTAMP
 
 SENSIBLE = 60.0
 """degC; a model whose plan leaves this is not believed."""
@@ -52,20 +53,18 @@ class Optimum:
 
     def to_frame(self, rooms: Sequence[str]) -> pd.DataFrame:
         """Rows of frames.OPTIMAL_PLAN."""
-        count = len(rooms) * HOURS
-        start = pd.Timestamp(self.issued_at)
-        table = pd.DataFrame(
+        issued = round(self.issued_at.timestamp()) * 1_000_000
+        hours = issued + np.arange(HOURS) * 3_600_000_000
+        whys = np.array([self.why.get(room, "") for room in rooms], dtype=object)
+        return OPTIMAL_PLAN.of(
             {
-                "issued_at": np.repeat(np.array([start.to_datetime64()]), count),
+                "issued_at": pa.array(np.full(len(rooms) * HOURS, issued)).cast(TIMESTAMP),
                 "room": np.repeat(np.array(rooms, dtype=object), HOURS),
-                "valid_time": np.tile(pd.date_range(start.tz_localize(None), periods=HOURS, freq="h"), len(rooms)),
-                **{name: getattr(self, attribute).ravel() for name, attribute in _COLUMNS.items()},
-                "failure": np.repeat(np.array([self.why.get(room, "") for room in rooms], dtype=object), HOURS),
+                "valid_time": pa.array(np.tile(hours, len(rooms))).cast(TIMESTAMP),
+                **{name: pa.array(getattr(self, own).ravel(), from_pandas=True) for name, own in _COLUMNS.items()},
+                "failure": np.repeat(whys, HOURS),
             }
         )
-        for name in ("issued_at", "valid_time"):
-            table[name] = table[name].dt.tz_localize(UTC)
-        return OPTIMAL_PLAN.conform(table)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, rooms: Sequence[str]) -> "Optimum | None":
