@@ -12,17 +12,17 @@ from esus_pipeline.site import Point, Site
 
 COMPLETENESS = Rule(
     measure="share of expected room values",
-    unit="",
-    limit=0.9,
+    unit="%",
+    limit=90.0,
     at_least=True,
-    grave=0.5,
+    grave=50.0,
     advice="Look at the points below in point_states: their controller may be late, or a sensor silent. Plans go on "
     "without them and say so. Points that are known not to work belong into alerts.known_dead of site.yaml.",
 )
 PLAUSIBILITY = Rule(
     measure="share of readings that cannot be believed",
-    unit="",
-    limit=0.05,
+    unit="%",
+    limit=5.0,
     at_least=False,
     advice="Look at the sensors below, their units in points.csv and their logs in the building's system; flagged "
     "readings are kept and not used.",
@@ -30,7 +30,7 @@ PLAUSIBILITY = Rule(
 
 
 def judge_completeness(site: Site, rooms: pd.DataFrame, start: datetime, end: datetime) -> Day:
-    """Share of the room table's cells that are filled, of those that a working point should fill.
+    """Percentage of the room table's cells that are filled, of those that a working point should fill.
 
     Args:
         site: the building.
@@ -70,7 +70,7 @@ def expected_cells(site: Site, day: date) -> dict[tuple[str, str], str]:
 
 
 def judge_plausibility(site: Site, series: pd.DataFrame, start: datetime, end: datetime) -> Day:
-    """Share of each window's readings that carry a flag, points known to be dead apart.
+    """Percentage of each window's readings that carry a flag, points known to be dead apart.
 
     `series` holds the columns point_id, timestamp and quality of frames.CLEAN_SERIES in [start, end).
     """
@@ -94,7 +94,7 @@ def _windows(start: datetime, end: datetime) -> pd.DatetimeIndex:
 
 
 def _values(share: "pd.Series[float]") -> pd.DataFrame:
-    return pd.DataFrame({"window": share.index, "value": share.to_numpy(dtype=float)})
+    return pd.DataFrame({"window": share.index, "value": 100 * share.to_numpy(dtype=float)})
 
 
 def _table(worst: list[tuple[str, str, int, str]]) -> pd.DataFrame:

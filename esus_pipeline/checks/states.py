@@ -12,10 +12,10 @@ BAD = [State.LATE, State.STUCK, State.IMPLAUSIBLE, State.MISSING, State.NEVER_RE
 
 POINTS = Rule(
     measure="share of points late, missing, stuck or implausible",
-    unit="",
-    limit=0.05,
+    unit="%",
+    limit=5.0,
     at_least=False,
-    grave=0.5,
+    grave=50.0,
     advice="Look at the points below; where most of a controller's are named, look at the controller. Points that are "
     "known not to work belong into alerts.known_dead of site.yaml.",
 )
@@ -31,7 +31,7 @@ CONTROLLERS = Rule(
 
 
 def judge_points(site: Site, states: pd.DataFrame) -> Day:
-    """Share of points in a bad state, apart from those known to be dead and from switches that nobody ever moved.
+    """Percentage of points in a bad state, apart from those known to be dead and from switches that nobody ever moved.
 
     `states` holds the columns window, point_id, room, quantity, controller and state of one day's frames.POINT_STATE.
     """
@@ -41,7 +41,7 @@ def judge_points(site: Site, states: pd.DataFrame) -> Day:
     switches = {point.id for point in site.points if silent_by_nature(point)}
     rows = states.assign(bad=states["state"].isin(BAD))
     untouched = (rows["state"] == State.NEVER_REPORTED) & rows["point_id"].isin(switches)
-    share = rows[~(untouched | rows["point_id"].isin(list(dead)))].groupby("window")["bad"].mean()
+    share = rows[~(untouched | rows["point_id"].isin(list(dead)))].groupby("window")["bad"].mean() * 100
     counts = rows[rows["bad"]].groupby(["point_id", "room", "quantity", "controller"], dropna=False, sort=False)
     worst = [
         {

@@ -91,12 +91,18 @@ def verdict(rule: Rule, days: Iterable[Day], before: Sequence[Day] = ()) -> Verd
         worst_in_all=len(worst),
         failed_windows=tuple(failed["window"][:MOST_WINDOWS]),
         numbers={
-            **({} if windows["value"].isna().all() else {"worst_value": _extreme(rule, windows["value"])}),
-            "windows": len(windows),
-            "windows_failed": len(failed),
-            "windows_without_data": int(windows["value"].isna().sum()),
+            **({} if windows["value"].isna().all() else {"worst_value": round(_extreme(rule, windows["value"]), 3)}),
+            **({} if len(windows) == 1 else _counts(windows)),
         },
     )
+
+
+def _counts(windows: pd.DataFrame) -> dict[str, int]:
+    return {
+        "windows": len(windows),
+        "windows_failed": int(windows["failed"].sum()),
+        "windows_without_data": int(windows["value"].isna().sum()),
+    }
 
 
 def _all_windows(rule: Rule, days: Sequence[Day]) -> pd.DataFrame:

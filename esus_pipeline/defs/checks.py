@@ -259,7 +259,10 @@ def _severity(level: checks.Level) -> dg.AssetCheckSeverity:
 
 
 def _table(records: Iterable[Mapping[str, str | int]]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table([dg.TableRecord(dict(record)) for record in records])
+    """Without the columns that say nothing in any row."""
+    rows = list(records)
+    names = [name for name in rows[0] if name == "note" or any(row[name] for row in rows)]
+    return dg.MetadataValue.table([dg.TableRecord({name: row[name] for name in names}) for row in rows])
 
 
 ALERTING = [

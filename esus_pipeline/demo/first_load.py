@@ -8,6 +8,7 @@ from esus_pipeline.frames import STEP
 ASSETS = [
     "raw_bms_readings",
     "clean_series",
+    "point_states",
     "weather_forecast",
     "solar_gain",
     "electricity_price",

@@ -115,7 +115,7 @@ QUANTITIES: dict[str, Quantity] = {
     "heating_setpoint": _setpoint("degC", 5, 30),
     "heating_supply_temperature": _temperature(0, 130, None),
     "heating_volume": _meter("m3"),
-    "illuminance": Quantity(unit="lux", low=0, high=120_000, sampling="mean"),
+    "illuminance": Quantity(unit="lux", low=0, high=120_000, sampling="mean", max_age=timedelta(hours=17)),
     "light_level": _share(_STATE_AGE),
     "light_manual_switch": _state(),
     "light_off_by_daylight": _state(),

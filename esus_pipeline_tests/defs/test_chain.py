@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.bms import Poll
-from esus_pipeline.defs.automation import late_readings_sensor
+from esus_pipeline.defs import automation
+from esus_pipeline.defs.automation import gap_sensor, late_readings_sensor
 from esus_pipeline.defs.jobs import ASSETS
 from esus_pipeline.defs.partitions import floor, key_of, range_tags
 from esus_pipeline.defs.readings import NIGHTLY, REPAIR, clean_series, raw_bms_readings
@@ -228,6 +229,29 @@ def test_an_old_window_asks_for_itself_alone_and_a_second_poll_changes_nothing(i
     assert (event.partition, event.metadata["rows"].value) == (key_of(WINDOW), 1)
     [again] = poll(instance, tmp_path, WINDOW)
     assert (again.metadata["rows_new"].value, again.metadata["rows_updated"].value) == (0, 0)
+
+
+def test_a_window_that_was_answered_without_readings_is_done_and_asked_for_no_more(instance, tmp_path, monkeypatch):
+    live = floor(datetime.now(UTC)) - STEP
+    monkeypatch.setattr(automation, "now", lambda: live + 2 * STEP)  # its run should have come a quarter ago
+    monkeypatch.setattr(automation, "GAP_HORIZON", 2 * STEP)
+
+    def gaps() -> dg.SensorResult:
+        return gap_sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+
+    before = late_readings_sensor.evaluate_tick(dg.build_sensor_context(instance=instance)).cursor
+    [wanted] = gaps().run_requests
+    assert wanted.tags["dagster/asset_partition_range_start"] == key_of(live)
+    TOLD.clear()
+    silent = {**given(tmp_path, "http://127.0.0.1:9"), "bms": ToldBms()}
+    result = dg.materialize(ASSETS, instance=instance, resources=silent, tags=dict(wanted.tags))
+    assert result.success
+    [event] = result.asset_materializations_for_node("raw_bms_readings")
+    assert (event.partition, event.metadata["rows"].value) == (key_of(live), 0)
+    assert gaps().run_requests == []
+    assert [event.partition for event in poll(instance, tmp_path, live)] == [key_of(live)]
+    tick = late_readings_sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=before))
+    assert (tick.run_requests, tick.skip_message) == ([], "No readings came late.")
 
 
 def test_a_value_that_was_told_otherwise_is_updated_and_the_old_one_kept_for_the_audit(instance, tmp_path):

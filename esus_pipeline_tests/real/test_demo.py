@@ -154,6 +154,21 @@ def test_a_backfill_launched_in_the_browser_fills_a_day_in_one_run(demo):
     assert witness.hosts == {"127.0.0.1"}
 
 
+def test_the_checks_of_an_asset_say_in_the_browser_what_they_found(demo):
+    with browser(1500, 1100) as (page, witness):
+        page.goto(f"{demo.ui}/assets/clean_series?view=checks&checkDetail=completeness")
+        for name in ("completeness", "plausibility", "window_contacts"):
+            expect(page.get_by_text(name, exact=True).first).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Share of expected room values: \d"))).to_be_visible()
+        expect(page.get_by_text(re.compile("Passed|Failed")).first).to_be_visible()
+        shoot(page, "checks")
+        page.get_by_text("window_contacts", exact=True).first.click()
+        expect(page.get_by_text(re.compile("contradicts 0 of 6 window contacts"))).to_be_visible()
+        shoot(page, "check-window-contacts")
+    assert witness.errors == []
+    assert witness.hosts == {"127.0.0.1"}
+
+
 @pytest.mark.parametrize(("name", "width", "height"), [("plan-desktop", 1280, 900), ("plan-phone", 390, 844)])
 def test_the_plan_page_shows_every_room_and_asks_nobody_else(demo, name, width, height):
     site = load_site("tmv23")
