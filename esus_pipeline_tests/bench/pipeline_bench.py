@@ -1,6 +1,7 @@
 """The chain through Dagster: one quarter of an hour from tick to schedule, and ranged backfills, on SQLite."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,11 @@ class _Bench:
     def __exit__(self, *_: object) -> None:
         self._simulator.__exit__(None, None, None)
         self._folder.cleanup()
+
+    def forget(self) -> None:
+        """Empty the archive and the event log."""
+        for folder in ("data", "batching"):
+            shutil.rmtree(self._home / folder, ignore_errors=True)
 
     def run(self, first: str, last: str, executor: str, storage: str = "batching", batched: bool = True) -> _Cost:
         """One run in a process of its own; RuntimeError with the end of its output when it fails."""

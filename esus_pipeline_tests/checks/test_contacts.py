@@ -19,7 +19,7 @@ from esus_pipeline_tests.score.worlds import _readings, with_points
 
 SITE = load_site("tmv23")
 SEED = 12
-JANUARY, APRIL, JULY = (datetime(2026, *day, tzinfo=UTC) for day in ((1, 12), (4, 13), (7, 13)))
+JANUARY, APRIL = (datetime(2026, *day, tzinfo=UTC) for day in ((1, 12), (4, 13)))
 """Mondays, with which the twin's weeks begin."""
 Lived = tuple[pd.DataFrame, pd.DataFrame, pd.Series, datetime]
 
@@ -37,8 +37,8 @@ def lived(start: datetime) -> Lived:
 
 
 @pytest.fixture(scope="module")
-def honest() -> list[Lived]:
-    return [lived(JANUARY), lived(JULY)]
+def honest() -> Lived:
+    return lived(JANUARY)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def stuck(case: Lived, value: float) -> Lived:
 
 
 def test_honest_contacts_are_never_contradicted(honest, aired):
-    for case in (*honest, aired):
+    for case in (honest, aired):
         verdict = judged(*case)
         assert verdict.passed, verdict.worst
         assert verdict.numbers["contacts_with_a_state"] == 6
@@ -85,7 +85,7 @@ def test_a_contact_that_says_closed_while_the_room_is_aired_is_found(aired):
 
 
 def test_a_contact_that_says_open_while_the_room_stays_warm_is_found_and_a_dead_one_is_only_named(honest):
-    case = stuck(honest[0], 1.0)
+    case = stuck(honest, 1.0)
     verdict = judged(*case)
     assert verdict.numbers["contradicted"] >= 1
     assert "has said open for 12 h and more; the room stayed above" in str(verdict.worst[0]["note"])
@@ -94,7 +94,8 @@ def test_a_contact_that_says_open_while_the_room_stays_warm_is_found_and_a_dead_
     silenced = judged(*case, site=dead)
     assert silenced.passed
     assert silenced.worst[0]["silenced"] == "known dead: to be replaced"
-    assert judged(*stuck(honest[1], 1.0)).passed  # in July an open window changes nothing that could be seen
+    rooms, said, outdoor, end = case
+    assert judged(rooms, said, outdoor + 15, end).passed  # in mild weather an open window changes nothing to be seen
 
 
 def test_the_buildings_own_outdoor_sensor_comes_before_the_newest_forecast():
@@ -108,7 +109,7 @@ def test_the_buildings_own_outdoor_sensor_comes_before_the_newest_forecast():
 
 def test_a_building_without_contacts_or_without_readings_passes(honest):
     bare = with_points(SITE, tuple(p for p in SITE.points if p.quantity != CONTACT))
-    rooms, said, outdoor, end = honest[0]
+    rooms, said, outdoor, end = honest
     without = rooms.drop(columns=CONTACT)
     assert judged(without, said[:0], outdoor, end, site=bare).passed
     assert judged(rooms[:0], said[:0], outdoor[:0], end).passed

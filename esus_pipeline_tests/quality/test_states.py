@@ -1,6 +1,7 @@
 """What a point is believed to be: silent neighbours, late controllers, late data, and live against backfill."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -118,17 +119,13 @@ def test_windows_judged_live_one_by_one_and_later_in_one_walk_agree(site, tmp_pa
     archive.merge(CLEAN_SERIES, without(rows, set(range(1, 8)), DAY + hours(4), DAY + hours(5.5)))
     whole, ledger = Walk(archive.read, site).judge(DAY, DAY + hours(8))
     live, single = Archive(tmp_path / "live"), []
-    for step in range(32):
-        start = DAY + step * STEP
-        live.merge(CLEAN_SERIES, rows_before(archive, start + STEP))
-        states, gaps = Walk(live.read, site).judge(start, start + STEP)
+    edges = [DAY, *(DAY + step * STEP for step in range(12, 33))]  # the quiet hours before in one
+    for start, end in pairwise(edges):
+        live.merge(CLEAN_SERIES, archive.read(CLEAN_SERIES, start, end))
+        states, gaps = Walk(live.read, site).judge(start, end)
         single.append(states)
         live.merge(GAP, gaps)
     pd.testing.assert_frame_equal(whole, POINT_STATE.conform(pd.concat(single)))
     assert set(whole["state"]) == {State.CURRENT, State.LATE, State.SILENT_BY_NATURE}
     pd.testing.assert_frame_equal(ledger, live.read(GAP))
     assert set(ledger["point_id"]) == {2}
-
-
-def rows_before(archive: Archive, end: datetime) -> pd.DataFrame:
-    return archive.read(CLEAN_SERIES, end - STEP, end)
