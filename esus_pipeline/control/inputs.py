@@ -24,6 +24,8 @@ STEPS = 144
 """Length of a published plan: 36 hours of 15 minutes."""
 OUTLOOK = 192
 """How far the optimiser looks: 48 hours of 15 minutes."""
+WIND_FADE = 12.0
+"""Steps in which an error of the wind forecast fades to 1/e (3 hours)."""
 PAST = 24
 """Steps before the plan that are looked at to know how a hysteresis stands when the plan begins (6 hours)."""
 
@@ -109,7 +111,8 @@ class Horizon:
     outdoor: Array
     """(N,) degC, mean of each step."""
     wind: Array
-    """(PAST + N,) m/s as the building's sensor reads it: forecast, and at as_of the reading where fresh and higher."""
+    """(PAST + N,) m/s as the building's sensor reads it: measured up to as_of where it was, forecast else; what the
+    forecast of as_of is off by fades over the next hours."""
     irradiance: Array
     """(R, PAST + N) W/m2 on the facade."""
     gain_open: Array
@@ -149,22 +152,19 @@ def read_horizon(inputs: PlanInputs, steps: int = STEPS) -> Horizon:
     as_of = inputs.as_of.astimezone(UTC)
     forecast = _weather(inputs, as_of, PAST + steps)
     measured = read_measured(inputs.site, inputs.rooms, inputs.wind_age)
-    wind = np.fmax(forecast["wind_speed"], forecast["wind_gust"] / inputs.site.wind.gust_factor)
-    known = ~np.isnan(wind[PAST:])
-    wind[PAST] = np.fmax(wind[PAST], measured.wind)
-    wind[:PAST] = np.fmax(wind[:PAST], _past_wind(inputs, as_of))
+    foreseen = np.fmax(forecast["wind_speed"], forecast["wind_gust"] / inputs.site.wind.gust_factor)
     sun = _sun(inputs, as_of, PAST + steps)
     return Horizon(
         site=inputs.site,
         as_of=as_of,
         forecast_age=_forecast_age(inputs, as_of),
         outdoor=forecast["temp_air"][PAST:],
-        wind=wind,
+        wind=_wind(foreseen, measured.wind, _past_wind(inputs, as_of)),
         irradiance=sun["poa_global"],
         gain_open=sun["gain_open"][:, PAST:],
         gain_shaded=sun["gain_shaded"][:, PAST:],
         measured=measured,
-        wind_forecast=known,
+        wind_forecast=~np.isnan(foreseen[PAST:]),
         shades=inputs.shades,
         overrides=inputs.overrides,
     )
@@ -198,6 +198,15 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
         moves = int(np.sum((stamps[moved] >= today) & ~forced[moved]))
         states[str(room)] = ShadeState(float(positions[rows[-1]]), since, moves)
     return states
+
+
+def _wind(foreseen: Array, now: float, past: Array) -> Array:
+    """(PAST + N,) m/s from the forecast, the fresh reading of now (NaN for none) and the readings before it."""
+    off = np.nan_to_num(now - foreseen[PAST])
+    wind = foreseen.copy()
+    wind[PAST:] = np.maximum(wind[PAST:] + off * np.exp(-np.arange(len(wind) - PAST) / WIND_FADE), 0.0)
+    wind[: PAST + 1] = np.where(np.isnan([*past, now]), wind[: PAST + 1], [*past, now])
+    return wind
 
 
 def _past_wind(inputs: PlanInputs, as_of: datetime) -> Array:

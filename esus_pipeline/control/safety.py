@@ -21,6 +21,8 @@ WIND_LEAD = 1
 """Steps by which shades are up before the wind is forecast to pass the limit."""
 DWELL = 8
 """Steps that a shade stays where it is after a move (2 hours); safety is exempt."""
+LEAST_DOWN = 4
+"""Steps for which a shade is lowered at least (1 hour): for less before a strong wind, it is left up."""
 UNTIL_NEXT_READING = 2
 """Steps for which a missing or old reading of the wind forbids to lower a shade; the next plans decide anew."""
 MOVES_PER_DAY = 4
@@ -115,7 +117,7 @@ def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held)
     """(N,) whether the shade is closed, after the limits on movement.
 
     A step that must be up opens at once and is no counted move. A shade is lowered only when nothing known forbids it
-    for the whole dwell time and a move is left to raise it again; raising is never refused for the day's limit.
+    for LEAST_DOWN steps and a move is left to raise it again; raising is never refused for the day's limit.
     """
     closed, since, moves = held.closed, held.steps_since_move, held.moves_today
     path = np.zeros(len(wanted), dtype=bool)
@@ -134,5 +136,5 @@ def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held)
 
 
 def _may_lower(limits: Limits, step: int, moves: int) -> bool:
-    free = not limits.up[step : step + DWELL].any()
+    free = not limits.up[step : step + LEAST_DOWN].any()
     return moves + 2 <= MOVES_PER_DAY and bool(limits.lowerable[step]) and free

@@ -97,7 +97,7 @@ class Conditions:
     working: npt.NDArray[np.bool_]
     """(N,)."""
     shaded_share: float
-    """Greatest share of the working hours with the shade down, all rooms together."""
+    """Greatest share of the working hours with the shade down, all rooms together; glare may take more."""
 
 
 def least_cost(
@@ -109,7 +109,8 @@ def least_cost(
     can do better. `cooling_price` is (N,), per kWh of heat removed. The limit on shaded hours spans all rooms: it gets
     a price per hour (Lagrange), and whatever that price is, `cost` stays a lower bound; a search finds the highest.
     """
-    allowed = conditions.shaded_share * conditions.working.sum() * STEP_S / HOUR * len(rooms.models)
+    dazzled = (conditions.glare & ~conditions.blocked)[:, conditions.working].sum() * STEP_S / HOUR
+    allowed = max(dazzled, conditions.shaded_share * conditions.working.sum() * STEP_S / HOUR * len(rooms.models))
     low, high = 0.0, _DEAREST_VIEW
     best = _priced(rooms, state, conditions, heat_price, cooling_price, 0.0)
     if best["shaded_hours"] <= allowed:

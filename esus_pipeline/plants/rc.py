@@ -97,7 +97,7 @@ class RcPlant:
             low=np.where(world.working, work.low, idle.low),
             high=np.where(world.working, work.high, idle.high),
             blocked=_blocked(site, world),
-            glare=(world.people > 0) & (world.irradiance > GLARE_ABOVE),
+            glare=_dazzled(world),
             working=world.working,
             shaded_share=shaded_share,
         )
@@ -213,6 +213,14 @@ def _true_model(site: Site, room: str, seed: int, error: float) -> RoomModel:
     values = {name: getattr(prior, name) * (1 + error * sign) for name, sign in zip(_OFF, signs, strict=True)}
     values["heating_power"] = values["k_heat"] * (SUPPLY_WATER - DESIGN_ROOM)
     return prior.with_parameters(values)
+
+
+def _dazzled(world: World) -> np.ndarray:
+    """(R, N) whether somebody would be dazzled who was already dazzled in the step before: before, nobody can know."""
+    dazzled = (world.people > 0) & (world.irradiance > GLARE_ABOVE)
+    dazzled[:, 1:] &= dazzled[:, :-1] & (world.presence[:, :-1] > 0)
+    dazzled[:, 0] = False
+    return dazzled
 
 
 def _blocked(site: Site, world: World) -> np.ndarray:

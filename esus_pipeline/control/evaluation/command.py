@@ -8,7 +8,7 @@ from pathlib import Path
 from esus_pipeline.control.evaluation.page import evaluation_page
 from esus_pipeline.control.evaluation.protocol import PlantError
 from esus_pipeline.control.evaluation.report import document, table
-from esus_pipeline.control.evaluation.study import StudyError, run_study
+from esus_pipeline.control.evaluation.study import Study, StudyError, run_study
 
 FAILURES = (StudyError, PlantError)
 """What can be wrong with a study; the messages say what to change."""
@@ -25,10 +25,17 @@ def evaluate(
     epw: Path | None,
     say: Callable[[str], None],
 ) -> str:
-    """Make a study, write its files, return its table. StudyError and PlantError say what is wrong."""
-    study = run_study(plant, controllers, starts, days, seeds, epw, say)
-    if json_file is not None:
-        json_file.write_text(json.dumps(document(study), indent=1) + "\n")
+    """Make a study, write its files (the figures after every seed), return its table.
+
+    Raises:
+        StudyError, PlantError: the messages say what to change.
+    """
+
+    def keep(study: Study) -> None:
+        if json_file is not None:
+            json_file.write_text(json.dumps(document(study), indent=1) + "\n")
+
+    study = run_study(plant, controllers, starts, days, seeds, epw, say, keep)
     if html_file is not None:
         html_file.write_text(evaluation_page(study))
     return table(study)

@@ -32,9 +32,11 @@ class WindGuard:
         hold = timedelta(minutes=self._wind.hold_minutes)
         if np.isnan(speed) or speed > self._wind.retract_above:
             self._until = now + hold
+        elif self._until is not None and now >= self._until:
+            self._until = None
         elif self._until is not None and speed > self._wind.release_below:
-            self._until = max(self._until, now + hold)
-        return self._until is not None and now < self._until
+            self._until = now + hold
+        return self._until is not None
 
 
 class Sg01:

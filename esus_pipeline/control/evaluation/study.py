@@ -114,8 +114,11 @@ def run_study(
     seeds: Iterable[int],
     epw: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
+    keep: Callable[[Study], None] = lambda study: None,
 ) -> Study:
     """Every controller from every start for every seed, and the plant's bound where it has one.
+
+    `keep` is called with the study so far after every seed, so that a study that is stopped has not been in vain.
 
     Raises:
         StudyError: a plant or controller that does not exist, or cannot do what is asked of it.
@@ -142,6 +145,7 @@ def run_study(
             if isinstance(plant, Bounded):
                 study.results.append(_bound(plant, study, season, start, days, seed))
                 say(f"{start:%Y-%m-%d} seed {seed} {BOUND}: cost {study.results[-1].score.cost:.2f}")
+            keep(study)
     return study
 
 

@@ -5,7 +5,8 @@
          low - short <= T_air <= high - margin + inside + over
          s[k] - s[k-1] = lower[k] - raise[k]          s is 0 open, 1 closed
          sum of lower over the dwell time <= s[k]     (Rajan and Takriti 2005, minimum up and down times: the
-         sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight)
+         sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight);
+                                                       wind raises a shade whenever it comes
          sum of lower over a day <= moves left
 
 Shades enter as binary times known irradiance, so the program stays linear. Powers are kW, energies kWh.
@@ -206,7 +207,9 @@ def _shade_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
     )
     near = [(line[lag:], line[: steps - lag], one[lag:]) for lag in range(problem.dwell)]
     stay_down = _rows(
-        [*((row, at.lower[past], value) for row, past, value in near), (line, at.closed, -one)], one * -np.inf, one * 0
+        [*((row, at.lower[past], value) for row, past, value in near), (line, at.closed, -one)],
+        one * -np.inf,
+        np.where(problem.blocked, np.inf, 0.0),
     )
     stay_up = _rows([*((row, at.lift[past], value) for row, past, value in near), (line, at.closed, one)], -one, one)
     days, place = np.unique(problem.day, return_inverse=True)
