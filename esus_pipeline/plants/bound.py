@@ -89,7 +89,7 @@ class Conditions:
 
     low: Floats
     high: Floats
-    """(N,) degC at the end of each step."""
+    """(N,) degC, mean of the air over each step, as it is scored."""
     blocked: npt.NDArray[np.bool_]
     """(N,) wind: the shades are up."""
     glare: npt.NDArray[np.bool_]
@@ -101,39 +101,44 @@ class Conditions:
 
 
 def least_cost(
-    rooms: LinearRooms, state: Floats, conditions: Conditions, heat_price: float, cooling_price: Floats
+    rooms: LinearRooms,
+    state: Floats,
+    groups: list[list[int]],
+    conditions: Conditions,
+    heat_price: float,
+    cooling_price: Floats,
 ) -> dict[str, float]:
-    """The least cost over all steps, from `state` (R, 2) at their start, by one linear program per room.
+    """The least cost over all steps, from `state` (R, 2) at their start, by one linear program per shade group.
 
-    Shades may stand anywhere between open and closed and powers are free within their limits, so that no controller
-    can do better. `cooling_price` is (N,), per kWh of heat removed. The limit on shaded hours spans all rooms: it gets
-    a price per hour (Lagrange), and whatever that price is, `cost` stays a lower bound; a search finds the highest.
+    Shades may stand anywhere between open and closed, those of a group (rows of rooms; every room is in one) on one
+    output, and powers are free within their limits, so that no controller can do better. `cooling_price` is (N,), per
+    kWh of heat removed. The limit on shaded hours spans all rooms: it gets a price per hour (Lagrange), and whatever
+    that price is, `cost` stays a lower bound; a search finds the highest.
     """
-    dazzled = (conditions.glare & ~conditions.blocked)[:, conditions.working].sum() * STEP_S / HOUR
-    allowed = max(dazzled, conditions.shaded_share * conditions.working.sum() * STEP_S / HOUR * len(rooms.models))
+
+    def priced(view: float) -> dict[str, float]:
+        """All groups at a price per shaded working hour, which is not part of `cost`."""
+        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, view) for rows in groups]
+        return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+    dazzled = sum(
+        len(rows) * (conditions.glare[rows].any(axis=0) & conditions.working & ~conditions.blocked).sum()
+        for rows in groups
+    )
+    working = conditions.working.sum() * len(rooms.models)
+    allowed = max(dazzled, conditions.shaded_share * working) * STEP_S / HOUR
     low, high = 0.0, _DEAREST_VIEW
-    best = _priced(rooms, state, conditions, heat_price, cooling_price, 0.0)
+    best = priced(0.0)
     if best["shaded_hours"] <= allowed:
         return best
     for _ in range(_SEARCH):
         price = (low + high) / 2
-        found = _priced(rooms, state, conditions, heat_price, cooling_price, price)
+        found = priced(price)
         over = found["shaded_hours"] - allowed
         found["cost"] += price * over
         best = max(best, found, key=lambda one: one["cost"])
         low, high = (price, high) if over > 0 else (low, price)
     return best
-
-
-def _priced(
-    rooms: LinearRooms, state: Floats, conditions: Conditions, heat_price: float, cooling_price: Floats, view: float
-) -> dict[str, float]:
-    """All rooms at a price per shaded working hour, which is not part of `cost`."""
-    parts = [
-        _least_cost(rooms, state[row], conditions, heat_price, cooling_price, row, view)
-        for row in range(len(rooms.models))
-    ]
-    return {name: sum(part[name] for part in parts) for name in parts[0]}
 
 
 def _least_cost(
@@ -142,44 +147,67 @@ def _least_cost(
     keep_to: Conditions,
     heat_price: float,
     cooling_price: Floats,
-    row: int,
+    rows: list[int],
     view: float,
 ) -> dict[str, float]:
-    """One room. Variables: air, mass (degC at the end), heating, cooling (kW), shade, short, over (K); (7, N)."""
-    steps = len(keep_to.low)
-    air, mass, heating, cooling, shade, short, over = np.arange(7 * steps).reshape(7, steps)
+    """M rooms of a group. Variables: shade (N,); air, mass (degC), heating, cooling (kW), short, over (K): (M, N)."""
+    steps, count = len(keep_to.low), len(rows)
+    size = (1 + 6 * count) * steps
+    shade = np.arange(steps)
+    air, mass, heating, cooling, short, over = steps + np.arange(6 * count * steps).reshape(6, count, steps)
     state = np.stack([air, mass], axis=-1)
-    line = np.arange(2 * steps).reshape(steps, 2)
-    keep, push = rooms.keep[row], 1000 * rooms.per_watt[row]
-    opened, shaded = rooms.open[row], rooms.shaded[row]
-    known = opened + rooms.rest[row]
-    known[0] += keep[0] @ start
-    wide = (steps - 1, 2, 2)
-    triples = [
-        (line, state, np.ones((steps, 2))),
-        (np.broadcast_to(line[1:, :, None], wide), np.broadcast_to(state[:-1, None, :], wide), -keep[1:]),
-        (line, np.stack([heating] * 2, axis=-1), -push),
-        (line, np.stack([cooling] * 2, axis=-1), push),
-        (line, np.stack([shade] * 2, axis=-1), opened - shaded),
+    line = np.arange(2 * count * steps).reshape(count, steps, 2)
+    keep, push = rooms.keep[rows], 1000 * rooms.per_watt[rows]
+    opened, shaded = rooms.open[rows], rooms.shaded[rows]
+    known = opened + rooms.rest[rows]
+    known[:, 0] += np.einsum("rij,rj->ri", keep[:, 0], start[rows])
+    wide, flow = line.shape, (count, steps - 1, 2, 2)
+
+    def spread(columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.broadcast_to(columns[..., None], wide)
+
+    balance = _matrix(
+        [
+            (line, state, np.ones(wide)),
+            (
+                np.broadcast_to(line[:, 1:, :, None], flow),
+                np.broadcast_to(state[:, :-1, None, :], flow),
+                -keep[:, 1:],
+            ),
+            (line, spread(heating), -push),
+            (line, spread(cooling), push),
+            (line, spread(np.broadcast_to(shade, (count, steps))), opened - shaded),
+        ],
+        (line.size, size),
+    )
+    each, one = np.arange(count * steps).reshape(count, steps), np.ones((count, steps))
+    above = each + each.size
+    half, later = one / 2, each[:, 1:]
+    limits = [
+        (each, air, -half),
+        (later, air[:, :-1], -half[:, 1:]),
+        (each, short, -one),
+        (above, air, half),
+        (above[:, 1:], air[:, :-1], half[:, 1:]),
+        (above, over, -one),
     ]
-    balance = _matrix(triples, (2 * steps, 7 * steps))
-    each, one = np.arange(steps), np.ones(steps)
-    limits = [(each, air, -one), (each, short, -one), (steps + each, air, one), (steps + each, over, -one)]
-    most = np.concatenate([-keep_to.low, keep_to.high])
+    at_start = np.zeros((count, steps))
+    at_start[:, 0] = start[rows, 0] / 2
+    most = np.concatenate([(at_start - keep_to.low).ravel(), (keep_to.high - at_start).ravel()])
     hours = STEP_S / HOUR
-    cost = np.zeros(7 * steps)
+    cost = np.zeros(size)
     cost[heating], cost[cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
     cost[short] = cost[over] = DISCOMFORT_PRICE * hours
-    cost[shade] = view * hours * keep_to.working
-    lower, upper = np.zeros(7 * steps), np.full(7 * steps, np.inf)
+    cost[shade] = view * hours * count * keep_to.working
+    lower, upper = np.zeros(size), np.full(size, np.inf)
     lower[air] = lower[mass] = -np.inf
-    upper[heating] = rooms.heating_power[row] / 1000
-    upper[cooling] = rooms.cooling_power[row] / 1000
+    upper[heating] = rooms.heating_power[rows, None] / 1000
+    upper[cooling] = rooms.cooling_power[rows, None] / 1000
     upper[shade] = np.where(keep_to.blocked, 0.0, 1.0)
-    lower[shade] = np.where(keep_to.glare[row] & ~keep_to.blocked, 1.0, 0.0)
+    lower[shade] = keep_to.glare[rows].any(axis=0) & ~keep_to.blocked
     solved = linprog(
         cost,
-        A_ub=_matrix(limits, (2 * steps, 7 * steps)),
+        A_ub=_matrix(limits, (2 * each.size, size)),
         b_ub=most,
         A_eq=balance,
         b_eq=known.ravel(),
@@ -187,13 +215,13 @@ def _least_cost(
         method="highs",
     )
     if solved.status != 0:
-        raise RuntimeError(f"the bound of room {rooms.models[row].room} could not be computed: {solved.message}")
+        raise RuntimeError(f"the bound of room {rooms.models[rows[0]].room} could not be computed: {solved.message}")
     found = solved.x
     return {
-        "cost": float(cost[heating] @ found[heating] + cost[cooling] @ found[cooling]),
+        "cost": float(np.sum(cost[heating] * found[heating] + cost[cooling] * found[cooling])),
         "heat_kwh": float(found[heating].sum() * hours),
         "cooling_kwh": float(found[cooling].sum() * hours),
-        "shaded_hours": float(found[shade] @ keep_to.working * hours),
+        "shaded_hours": float(found[shade] @ keep_to.working * hours * count),
         "discomfort_kh": float((found[short] + found[over]).sum() * hours),
     }
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from esus_pipeline.control.evaluation.protocol import GLARE_ABOVE, Command, Observation, RoomReading, RoomTruth
 from esus_pipeline.control.evaluation.rules import WindGuard
+from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.model.room_model import DESIGN_ROOM, EMITTER, SUPPLY_AIR, SUPPLY_WATER, RoomModel
 from esus_pipeline.plants.bound import Conditions, LinearRooms, least_cost
 from esus_pipeline.plants.weather import PAST_S, STEP_S, Sky
@@ -102,7 +103,7 @@ class RcPlant:
             shaded_share=shaded_share,
         )
         price = prices.reindex(world.times, method="ffill").to_numpy(dtype=float) / site.tariffs.cooling_cop
-        return least_cost(rooms, self._state, conditions, site.tariffs.heat, price)
+        return least_cost(rooms, self._state, moving_groups(site), conditions, site.tariffs.heat, price)
 
     def _rooms(self, start: datetime, steps: int) -> LinearRooms:
         world = make_world(self.site, self._sky, self._seed, start, steps)

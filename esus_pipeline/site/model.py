@@ -254,7 +254,7 @@ class Control(Fact):
     """Per room and K h outside the comfort band."""
     margin: Annotated[float, Field(ge=0, le=2)] = 0.3
     """K kept below the upper limit for the error of forecast and model."""
-    view_price: Annotated[float, Field(ge=0)] = 0.04
+    view_price: Annotated[float, Field(ge=0)] = 0.01
     """Per room and working hour with the shade down."""
     move_price: Annotated[float, Field(ge=0)] = 0.05
     """Per room and move of a shade."""

@@ -45,7 +45,7 @@ def test_a_hot_sunny_day_lowers_the_south_shades_before_the_sun_reaches_the_faca
 
 def test_a_cold_sunny_morning_leaves_the_shades_open_and_heats_less_than_with_closed_ones():
     plan = rows(COLD, SOUTH)
-    morning = plan.loc["2026-01-15 09:30":"2026-01-15 11:00"]
+    morning = plan.loc["2026-01-15 09:30":"2026-01-15 10:45"]
     assert morning["shade_position"].eq(0).all()
     assert morning["rule"].eq(Rule.OPEN_FOR_GAIN).all()
     assert morning["baseline_shade_position"].eq(1).any()

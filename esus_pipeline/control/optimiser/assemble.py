@@ -1,6 +1,6 @@
 """A group's problem as one mixed-integer linear program, assembled without a loop over hours.
 
-    min  heat and cooling energy + discomfort + margin + view + moves
+    min  heat and cooling energy + discomfort + margin + view + glare + moves
     s.t. x[k+1] = A[k] x[k] + B[k] u[k]              room model, exact hourly discretisation
          low - short <= T_air <= high - margin + inside + over
          s[k] - s[k-1] = lower[k] - raise[k]          s is 0 open, 1 closed
@@ -42,6 +42,8 @@ class Program:
     low: Array
     high: Array
     integrality: Ints
+    constant: float
+    """Part of the objective that no variable changes: glare with shades that are up throughout."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def assemble(problem: GroupProblem) -> Program:
         low=low,
         high=high,
         integrality=integrality,
+        constant=problem.prices.dazzle * rooms * float(problem.dazzled.sum()),
     )
 
 
@@ -237,7 +240,7 @@ def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
 def _cost(problem: GroupProblem, at: Index) -> Array:
     prices, rooms = problem.prices, len(problem.models)
     cost = np.zeros(at.size)
-    cost[at.closed] = prices.view * rooms * problem.viewed
+    cost[at.closed] = rooms * (prices.view * problem.viewed - prices.dazzle * problem.dazzled)
     cost[at.lower] = cost[at.lift] = prices.move * rooms
     cost[at.room["heating"]] = prices.heat
     cost[at.room["cooling"]] = np.maximum(prices.cooling, 0.0)

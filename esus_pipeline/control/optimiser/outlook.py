@@ -28,6 +28,8 @@ LEAST_HOURS = 12
 """A shorter outlook is not planned on."""
 SUNNY = 60.0
 """W/m2 on the facade, hourly mean, from which a lowered shade is worth considering."""
+SOMEBODY = 0.5
+"""Expected persons in the fullest room of a group from which glare is planned for."""
 FADE = 8.0
 """Hours in which an unexplained disturbance fades to 1/e."""
 PRICE_VALID = pd.Timedelta(minutes=45)
@@ -114,6 +116,8 @@ class _Whole:
         high = _at_end(self.setpoints.cooling, hours, np.minimum)
         supply_air = np.maximum(outdoor, SUPPLY_AIR)
         facade = np.fmax.reduce(horizon.irradiance[members, PAST:])[: hours * QUARTERS]
+        blocked = np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1)
+        dazzling = hourly(facade) > (site.control.glare_above or np.inf)
         has_shade = any(window.shade for room in members for window in site.rooms[room].windows)
         return GroupProblem(
             models=models,
@@ -126,9 +130,10 @@ class _Whole:
             disturbance=np.outer(excess, np.exp(-(np.arange(hours) + 0.5) / FADE)),
             low=_at_end(self.setpoints.heating, hours, np.maximum),
             high=high,
-            viewed=working & ~(hourly(facade) > (site.control.glare_above or np.inf)),
+            viewed=working & ~dazzling,
+            dazzled=dazzling & (hourly(people).max(axis=0) > SOMEBODY) & has_shade & ~blocked,
             sunny=(hourly(facade) > SUNNY) & has_shade,
-            blocked=np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1),
+            blocked=blocked,
             day=horizon.day[: hours * QUARTERS : QUARTERS],
             heating_limit=np.array([[site.rooms[room].heating_power] * hours for room in planned]),
             cooling_limit=np.stack([cooling_limit(site, room, high, supply_air, working) for room in planned]),

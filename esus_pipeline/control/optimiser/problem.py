@@ -33,8 +33,11 @@ class Prices:
     margin: float = 0.12
     """Per room and K h within the margin below the upper limit: less than mechanical cooling costs, so that the
     margin is kept by shades and not by machines."""
-    view: float = 0.04
+    view: float = 0.01
     """Per room and working hour with the shade down."""
+    dazzle: float = 0.5
+    """Per room and hour with the shade up while people would be dazzled; a price, because the day's moves may be used
+    up."""
     move: float = 0.05
     """Per room and move of a shade."""
 
@@ -78,6 +81,8 @@ class GroupProblem:
     """(H,) degC that the air must not exceed at the end of each step."""
     viewed: Mask
     """(H,) whether a view is worth something: in working hours without glare."""
+    dazzled: Mask
+    """(H,) whether people would be spared the sun: the rule layer will lower the shade, whatever is planned."""
     sunny: Mask
     """(H,) whether a lowered shade is worth considering; elsewhere it is up."""
     blocked: Mask

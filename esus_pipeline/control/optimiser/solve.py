@@ -34,7 +34,8 @@ def plan_group(problem: GroupProblem) -> GroupPlan:
     answer = _solve(program, problem)
     if answer.x is None:
         raise NoPlanError(_why(answer.status, problem.time_limit))
-    return _plan(problem, answer.x, float(answer.fun), _bound(answer), time.perf_counter() - began)
+    cost, bound = float(answer.fun) + program.constant, _bound(answer) + program.constant
+    return _plan(problem, answer.x, cost, bound, time.perf_counter() - began)
 
 
 def lower_bound(problem: GroupProblem) -> float:
@@ -50,7 +51,7 @@ def lower_bound(problem: GroupProblem) -> float:
     )
     if relaxed.x is None:
         raise NoPlanError(_why(relaxed.status, np.inf))
-    return float(relaxed.fun)
+    return float(relaxed.fun) + program.constant
 
 
 def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-def]  # scipy's result has no type
