@@ -162,13 +162,16 @@ def test_wind_over_the_limit_always_has_the_shades_up(day, seed, level, measured
 
 @given(st.integers(0, 35040))
 @settings(max_examples=80, deadline=None)
-def test_setpoints_ramp_at_most_one_kelvin_per_hour_and_keep_the_band_while_people_are_expected(quarter):
+def test_setpoints_ramp_at_their_rate_and_keep_the_band_while_people_are_expected(quarter):
     as_of = at("2026-01-01T00:00") + quarter * STEP
     plan = make_plan(PlanInputs(site=TMV23, as_of=as_of))
     rows = plan[plan["room"] == TMV23.room_ids[0]]
     local = rows["valid_time"].dt.tz_convert(TMV23.zone)
+    early = local.dt.hour < 8
     for column in ("heating_setpoint", "cooling_setpoint"):
-        assert rows[column].diff().abs().max() <= 0.25 + 1e-9
+        change = rows[column].diff().abs()
+        assert change[early].fillna(0).max() <= 0.5 + 1e-9
+        assert change[~early].fillna(0).max() <= 0.25 + 1e-9
     people = (local.dt.day_of_week < 5) & (local.dt.hour >= 8) & (local.dt.hour < 16)
     assert rows.loc[people, "heating_setpoint"].eq(20).all()
     assert rows.loc[people, "cooling_setpoint"].eq(26).all()
@@ -177,15 +180,15 @@ def test_setpoints_ramp_at_most_one_kelvin_per_hour_and_keep_the_band_while_peop
     assert rows.loc[night, "cooling_setpoint"].eq(29).all()
 
 
-@pytest.mark.parametrize(("monday", "first_utc"), [("2026-03-30", 3.0), ("2026-10-26", 4.0), ("2026-06-15", 3.0)])
+@pytest.mark.parametrize(("monday", "first_utc"), [("2026-03-30", 4.5), ("2026-10-26", 5.5), ("2026-06-15", 4.5)])
 def test_the_preheat_ramp_ends_a_step_before_eight_local_time_on_both_sides_of_a_clock_change(monday, first_utc):
     as_of = at(f"{monday}T00:00") - timedelta(hours=6)
     rows = make_plan(PlanInputs(site=TMV23, as_of=as_of)).head(144).set_index("valid_time")["heating_setpoint"]
     begin = at(f"{monday}T00:00")
-    ramp = rows[begin:].loc[lambda values: (values > 17) & (values < 20)].head(11)
+    ramp = rows[begin:].loc[lambda values: (values > 17) & (values < 20)].head(5)
     assert ramp.index[0] == begin + timedelta(hours=first_utc)
-    assert ramp.index[-1] == begin + timedelta(hours=first_utc + 2.5)
-    assert rows[begin + timedelta(hours=first_utc + 2.75)] == 20
+    assert ramp.index[-1] == begin + timedelta(hours=first_utc + 1)
+    assert rows[begin + timedelta(hours=first_utc + 1.25)] == 20
 
 
 def test_planning_every_quarter_with_a_jumping_forecast_does_not_make_the_shades_twitch():

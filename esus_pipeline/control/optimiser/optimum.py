@@ -15,7 +15,7 @@ from esus_pipeline.control.inputs import Array, PlanInputs
 from esus_pipeline.control.measured import plausible
 from esus_pipeline.control.optimiser.assemble import dynamics
 from esus_pipeline.control.optimiser.outlook import Group, Unplanned, outlook
-from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem, ProblemError
+from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem, Mask, ProblemError
 from esus_pipeline.control.optimiser.solve import NoPlanError, plan_group
 from esus_pipeline.frames import OPTIMAL_PLAN, TIMESTAMP
 
@@ -120,7 +120,7 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
             why |= dict.fromkeys((site.room_ids[room] for room in task.members), str(answer))
             continue
         plan, hours = answer, task.problem.steps
-        arrays["closed"][task.members, :hours] = plan.closed
+        arrays["closed"][task.members, :hours] = _through_wind(plan.closed, task.problem)
         for name in ("air", "mass", "heating", "cooling"):
             arrays[name][task.planned, :hours] = getattr(plan, name)
         arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
@@ -128,6 +128,15 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
             arrays["open_air"][task.planned, :hours] = plausible(open_air(task.problem), -SENSIBLE, SENSIBLE)
     seconds = sum(answer.seconds for answer in answers if isinstance(answer, GroupPlan))
     return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)
+
+
+def _through_wind(closed: Mask, problem: GroupProblem) -> Mask:
+    """A shade that is down before a wind that is only forecast stays wanted down: the rule layer raises it in time."""
+    wanted = closed.copy()
+    before = problem.held.closed
+    for hour in np.flatnonzero(problem.blocked & problem.sunny):
+        wanted[hour] = wanted[hour - 1] if hour else before
+    return wanted
 
 
 def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
