@@ -4,7 +4,7 @@ A table of a day is judged by window (`judge_*` functions give one row per windo
 of any number of days, so that a range of a month is one verdict about each of its windows in the memory of one day.
 """
 
-from esus_pipeline.checks.contacts import window_contacts
+from esus_pipeline.checks.contacts import judge_contacts, window_contacts
 from esus_pipeline.checks.drift import Listing, drift
 from esus_pipeline.checks.forecast import AGE as FORECAST_AGE
 from esus_pipeline.checks.forecast import VALUES as FORECAST_VALUES
@@ -31,6 +31,7 @@ __all__ = [
     "drift",
     "freshness",
     "judge_completeness",
+    "judge_contacts",
     "judge_controllers",
     "judge_forecast_age",
     "judge_forecast_values",

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from esus_pipeline.checks.verdict import MOST_WORST, Level, Verdict
-from esus_pipeline.frames import BUILDING, STEP
+from esus_pipeline.frames import BUILDING, CLEAN_SERIES, STEP, WEATHER_FORECAST
+from esus_pipeline.readings import Quality, Read, room_frame
 from esus_pipeline.site import Point, Site
 
 CONTACT = "window_open"
@@ -37,6 +38,17 @@ _ADVICE = (
     "stuck open switches heating and learning off; or the heating holds its own against a window that is really open. "
     "Contacts known not to work belong into alerts.known_dead of site.yaml."
 )
+
+
+def judge_contacts(read: Read, site: Site, now: datetime) -> Verdict:
+    """`window_contacts` of the stored tables; `read` has the signature of Archive.read."""
+    since, frame = now - LOOK_BACK, room_frame(site)
+    wanted = ("room", "timestamp", "air_temperature", "outdoor_temperature", CONTACT)
+    rooms = read(frame, since, now, columns=[name for name in wanted if name in frame.schema.names])
+    points = [point.id for point in contacts_of(site)]
+    said = read(CLEAN_SERIES, since, now, point_id=points, quality=[Quality.GOOD])
+    forecasts = read(WEATHER_FORECAST, since, now, columns=["issued_at", "valid_time", "temp_air"])
+    return window_contacts(site, rooms, said, outdoor_temperature(rooms, forecasts), now)
 
 
 def window_contacts(

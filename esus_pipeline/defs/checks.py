@@ -15,7 +15,7 @@ from dagster import AssetCheckExecutionContext, AssetCheckResult, TimeWindow
 
 from esus_pipeline import checks
 from esus_pipeline.archive import Archive
-from esus_pipeline.checks import contacts, fresh, listing
+from esus_pipeline.checks import fresh, listing
 from esus_pipeline.checks.plot import verdict_plot
 from esus_pipeline.defs.common import now
 from esus_pipeline.defs.partitions import WINDOWS, days, window_ends
@@ -30,7 +30,6 @@ from esus_pipeline.frames import (
     RAW_BMS_READINGS,
     SHADE_SETPOINT_SCHEDULE,
     STEP,
-    WEATHER_FORECAST,
 )
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
@@ -205,19 +204,7 @@ def window_contacts(site: SiteResource, data: DataResource) -> AssetCheckResult:
     """Contacts that say the same all the time while the air of their room contradicts them."""
     building, archive, time = site.load(), data.archive(), now()
 
-    def judge() -> checks.Verdict:
-        points = [point.id for point in contacts.contacts_of(building)]
-        since = time - contacts.LOOK_BACK
-        frame = room_frame(building)
-        wanted = ("room", "timestamp", "air_temperature", "outdoor_temperature", contacts.CONTACT)
-        columns = [name for name in wanted if name in frame.schema.names]
-        rooms = archive.read(frame, since, time, columns=columns)
-        said = archive.read(CLEAN_SERIES, since, time, point_id=points, quality=["good"])
-        forecasts = archive.read(WEATHER_FORECAST, since, time, columns=["issued_at", "valid_time", "temp_air"])
-        outdoor = contacts.outdoor_temperature(rooms, forecasts)
-        return checks.window_contacts(building, rooms, said, outdoor, time)
-
-    return _result(building, checks.Level.WARNING, time, judge)
+    return _result(building, checks.Level.WARNING, time, lambda: checks.judge_contacts(archive.read, building, time))
 
 
 def judged_until(evaluation: dg.AssetCheckEvaluation) -> datetime | None:

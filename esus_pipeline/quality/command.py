@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from esus_pipeline.archive import ArchiveError
+from esus_pipeline.checks import judge_contacts
 from esus_pipeline.connect import archive
 from esus_pipeline.quality.report import quality_page, quality_report, quality_words
 from esus_pipeline.settings import Settings
@@ -31,7 +32,9 @@ def run(settings: Settings, text: str, html: Path | None, now: datetime) -> str:
     start = since(text, now)
     if start >= now:
         raise ValueError(f"--since must lie in the past, got {text!r}")
-    report = quality_report(archive(settings).read, load_site(settings.site), start, now)
+    read, site = archive(settings).read, load_site(settings.site)
+    worst = judge_contacts(read, site, now).worst
+    report = quality_report(read, site, start, now, [(str(row["subject"]), str(row["note"])) for row in worst])
     if html is not None:
         html.write_text(quality_page(report), encoding="utf-8")
     return quality_words(report)

@@ -3,6 +3,7 @@
 Belongs here: from the tables of a span to the report as words and as a page. Does not belong here: judging.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +47,8 @@ class Report:
     worrying: pd.DataFrame
     gaps: pd.DataFrame
     points: pd.DataFrame
+    contacts: pd.DataFrame
+    """Window contacts that the temperature of their room contradicts."""
 
     @property
     def headline(self) -> str:
@@ -58,8 +61,13 @@ class Report:
         return f"{share} at {self.judged_at:%Y-%m-%d %H:%M} UTC: {told}."
 
 
-def quality_report(read: Read, site: Site, start: datetime, end: datetime) -> Report:
-    """The report of the windows that start in [start, end). `read` has the signature of Archive.read."""
+def quality_report(
+    read: Read, site: Site, start: datetime, end: datetime, contacts: Sequence[tuple[str, str]] = ()
+) -> Report:
+    """The report of the windows that start in [start, end).
+
+    `read` has the signature of Archive.read; `contacts` are the contradicted window contacts and what contradicts them.
+    """
     states = read(POINT_STATE, start, end)
     now = states[states["window"] == states["window"].max()]
     flags = read(CLEAN_SERIES, start, end, columns=_COLUMNS)
@@ -79,6 +87,7 @@ def quality_report(read: Read, site: Site, start: datetime, end: datetime) -> Re
         worrying=_worrying(now, names),
         gaps=_gaps(gaps, names, end),
         points=_points(states, flags, gaps, names, end),
+        contacts=pd.DataFrame(contacts, columns=["contact", "what contradicts it"]),
     )
 
 
@@ -185,6 +194,7 @@ def hours(minutes: float) -> str:
 TITLES = {
     "controllers": "Controllers",
     "worrying": "Points that need attention now",
+    "contacts": "Window contacts that the temperature of their room contradicts",
     "gaps": "Gaps, newest first",
     "points": "Points that were not in order all the time",
 }

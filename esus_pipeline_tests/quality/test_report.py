@@ -31,11 +31,12 @@ def test_a_silent_point_is_named_with_its_gap_and_its_name_is_escaped(tmp_path):
     states, gaps = Walk(archive.read, site).judge(DAY, DAY + hours(24))
     archive.replace(POINT_STATE, states, DAY, DAY + hours(24))
     archive.merge(GAP, gaps)
-    report = quality_report(archive.read, site, DAY, DAY + hours(24))
+    report = quality_report(archive.read, site, DAY, DAY + hours(24), [("window_open of 1.213 (9)", "never said open")])
     words = quality_words(report)
     assert "1 of 4 points need attention at 2026-03-11 00:00 UTC: 3 current, 1 missing." in words
     assert "2026-03-10 05:55" in words
     assert "still silent" in words
+    assert "never said open" in words
     page = quality_page(report)
     assert EVIL not in page
     assert "&lt;script&gt;" in page
