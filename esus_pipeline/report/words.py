@@ -66,7 +66,7 @@ def _setpoints(site: Site, plan: pd.DataFrame) -> list[str]:
     told: dict[str, list[str]] = {}
     for room in site.room_ids:
         told.setdefault(_plateaus(site, room_rows(plan, room)), []).append(room)
-    lines = ["Setpoints, degC (heat below .. cool above), ramps of at most 1 K/h between:"]
+    lines = ["Setpoints, degC (heat below .. cool above), with ramps between:"]
     for text, rooms in told.items():
         names = "all rooms" if len(told) == 1 else ", ".join(rooms)
         lines += textwrap.wrap(f"{names}: {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")

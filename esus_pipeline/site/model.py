@@ -252,9 +252,9 @@ class Control(Fact):
     """Whether anything carries the plan out. Only then is a shade that stands elsewhere somebody's override."""
     comfort_price: Positive = 4.0
     """Per room and K h outside the comfort band."""
-    margin: Annotated[float, Field(ge=0, le=2)] = 0.3
+    margin: Annotated[float, Field(ge=0, le=2)] = 0.8
     """K kept below the upper limit for the error of forecast and model."""
-    view_price: Annotated[float, Field(ge=0)] = 0.01
+    view_price: Annotated[float, Field(ge=0)] = 0.005
     """Per room and working hour with the shade down."""
     move_price: Annotated[float, Field(ge=0)] = 0.05
     """Per room and move of a shade."""

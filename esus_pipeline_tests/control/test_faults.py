@@ -27,7 +27,9 @@ from esus_pipeline_tests.control.cases import at
 CASES = 1000
 PLANNED_ANEW = 8
 """Every so many cases the optimum is solved with the case's own faults; the others follow one of a sound world."""
-TMV23 = load_site("tmv23")
+OFFICE = load_site("tmv23")
+TMV23 = OFFICE.model_copy(update={"control": OFFICE.control.model_copy(update={"time_limit": 0.2})})
+"""With little patience: a solver that is lost in an absurd model is waited for that long and not for two seconds."""
 GLARE = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"glare_above": 300.0, "mode": "active"})})
 MOMENTS = (
     ("2026-06-16T04:00", 22.0),
@@ -161,8 +163,8 @@ def violations(inputs: PlanInputs, plan: pd.DataFrame) -> list[str]:
     for room in site.room_ids:
         own = (plan["room"] == room).to_numpy()
         calm = ~(shut[own][1:] | shut[own][:-1])
-        if max(np.abs(np.diff(values[own]))[calm].max(initial=0) for values in (low, high)) > 0.25 + 1e-6:
-            found.append("setpoints faster than 1 K/h")
+        if max(np.abs(np.diff(values[own]))[calm].max(initial=0) for values in (low, high)) > 0.5 + 1e-6:
+            found.append("setpoints faster than 2 K/h")
     return found
 
 

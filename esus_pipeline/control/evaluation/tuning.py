@@ -21,7 +21,7 @@ from esus_pipeline.control.evaluation.study import make_plant
 SEEDS = (101, 102)
 STARTS = tuple(datetime(2025, month, 10, tzinfo=UTC) for month in (2, 4, 7, 9))
 DAYS = 5
-COMFORT, VIEW, MOVE = 4.0, 0.01, 0.05
+COMFORT, VIEW, MOVE = 4.0, 0.005, 0.05
 """Prices of a kelvin hour, of a shaded room hour in working hours, and of a move, in the site's currency."""
 VALUES: Mapping[str, Sequence[Any]] = {
     "warm_when_mild": (21.0, 22.0, 23.0, 24.0),

@@ -14,8 +14,9 @@ import pandas as pd
 
 from esus_pipeline.control.inputs import OUTLOOK, PAST, Array, Horizon, Mask, PlanInputs, RoomState, read_horizon
 from esus_pipeline.control.measured import TEMPERATURE_RANGE
+from esus_pipeline.control.model.kalman import DECAY
 from esus_pipeline.control.model.room_model import AIR_HEAT, FRESH_AIR, SUPPLY_AIR, RoomModel
-from esus_pipeline.control.optimiser.problem import GroupProblem, Held, Prices, ProblemError
+from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem, Held, Prices, ProblemError
 from esus_pipeline.control.room_response import PRESENCE
 from esus_pipeline.control.safety import DWELL, MOVES_PER_DAY, OLDEST_FORECAST, held_state, wind_block
 from esus_pipeline.control.setpoints import Setpoints, make_setpoints
@@ -30,8 +31,8 @@ SUNNY = 60.0
 """W/m2 on the facade, hourly mean, from which a lowered shade is worth considering."""
 SOMEBODY = 0.5
 """Expected persons in the fullest room of a group from which glare is planned for."""
-FADE = 8.0
-"""Hours in which an unexplained disturbance fades to 1/e."""
+FADE = DECAY / HOUR
+"""Hours in which an unexplained disturbance fades to 1/e: what the filter that estimates it believes."""
 PRICE_VALID = pd.Timedelta(minutes=45)
 """A price holds for the quarters of its hour, or until the next one."""
 UNPUBLISHED = (0, 1, 2)

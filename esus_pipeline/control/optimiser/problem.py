@@ -33,7 +33,7 @@ class Prices:
     margin: float = 0.12
     """Per room and K h within the margin below the upper limit: less than mechanical cooling costs, so that the
     margin is kept by shades and not by machines."""
-    view: float = 0.01
+    view: float = 0.005
     """Per room and working hour with the shade down."""
     dazzle: float = 0.5
     """Per room and hour with the shade up while people would be dazzled; a price, because the day's moves may be used
@@ -97,7 +97,7 @@ class GroupProblem:
     """(H,) degC."""
     prices: Prices
     held: Held = field(default_factory=Held)
-    margin: float = 0.3
+    margin: float = 0.8
     """K kept below `high` for the error of forecast and model."""
     moves_per_day: int = 4
     dwell: int = 2
