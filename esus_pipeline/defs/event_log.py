@@ -1,21 +1,30 @@
-"""SQLite event log that stores a batch of events in one transaction, for the demo's instance.
+"""SQLite event log that is quick with many events, for the demo's instance.
 
 Dagster buffers the materialisations of a ranged run (DAGSTER_EVENT_BATCH_SIZE) and hands them over as one batch. Its
 PostgreSQL storage inserts that batch at once; its SQLite storage loops, two transactions and two fresh database
-connections per event, which is most of the time of a long backfill. This subclass closes that gap and changes nothing
-else: the same files, the same tables, so an instance can go back to the stock storage at any time.
+connections per event, which is most of the time of a long backfill. It also makes a new SQLAlchemy engine for every
+connection, and so compiles every statement anew, which is a fifth of the CPU of a quarter-hour's run. This subclass
+closes these gaps and changes nothing else: the same files, the same tables, so an instance can go back to the stock
+storage at any time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Self
 
 from dagster import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._record import copy
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import CursorResult
+from sqlalchemy import Connection, CursorResult, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+ENGINES = 16
+"""Databases whose engine is kept: the index and the runs under way. An engine holds statements, not connections."""
 
 
 class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
@@ -25,6 +34,25 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """The storage of a dagster.yaml; the parent's method builds the parent, whatever class it is called on."""
         return cls(inst_data=inst_data, **config_value)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """As the parent."""
+        self._engine = lru_cache(ENGINES)(self._new_engine)
+        super().__init__(*args, **kwargs)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
+            yield connection
+
+    def _new_engine(self, shard: str) -> Engine:
+        engine = create_engine(
+            self.conn_string_for_shard(shard), poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+        )
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        return engine
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         """One row for a check that a range is going to evaluate once, in place of one per window.
