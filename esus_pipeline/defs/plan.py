@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,7 +17,8 @@ from dagster import TimeWindow
 from esus_pipeline.archive import Archive, files
 from esus_pipeline.control import Optimum, Plan, PlanInputs, Planner, overrides, shade_states, trace_frame
 from esus_pipeline.control.inputs import RoomState
-from esus_pipeline.control.model.now import Now, RoomsAhead, RoomsNow
+from esus_pipeline.control.model.ahead import Rooms, rooms_of_days
+from esus_pipeline.control.model.now import Now
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.guard import refused_plans
 from esus_pipeline.defs.partitions import days, window_ends
@@ -133,10 +135,12 @@ def shade_setpoint_schedule(
     """Plan every window of the range, oldest first, because a plan keeps the shades still that it finds."""
     building, archive, started = site.load(), data.archive(), now()
     rows, solving, optima = 0, 0.0, 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool, ThreadPoolExecutor(1) as thread:
+    spans = list(days(context.partition_time_window))
+    told = rooms_of_days(building, archive, [window_ends(span) for span in spans])
+    with ThreadPoolExecutor(os.cpu_count()) as pool, closing(told):
         planner = Planner(_last_optimum(building, archive, context.partition_time_window.start + STEP), pool)
-        for day in days(context.partition_time_window):
-            made = list(_plans(building, archive, day, planner, thread))
+        for day, rooms_at in zip(spans, told, strict=True):
+            made = list(_plans(building, archive, day, planner, rooms_at))
             issues = Issues(stored_forecasts(archive, window_ends(day)))
             refused = refused_plans(context, building, archive, [step.plan.schedule for step in made], issues)
             _store(building, archive, day, made, refused)
@@ -177,13 +181,11 @@ class _Made:
     optimum: Optimum | None
 
 
-def _plans(
-    site: Site, archive: Archive, day: TimeWindow, planner: Planner, thread: ThreadPoolExecutor
-) -> Iterator[_Made]:
-    known, rooms = _known(site, archive, day), RoomsAhead(RoomsNow(site, archive, day.start), day.end, thread)
+def _plans(site: Site, archive: Archive, day: TimeWindow, planner: Planner, rooms_at: Rooms) -> Iterator[_Made]:
+    known = _known(site, archive, day)
     commanded = _commands_before(archive, day.start + STEP)
     for as_of in window_ends(day):
-        now = rooms.at(as_of) if planner.due(as_of) else None
+        now = rooms_at(as_of) if planner.due(as_of) else None
         plan = planner.plan(known.inputs(as_of, commanded, now))
         kept = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(pd.Timestamp(as_of - COMMAND_MEMORY), "right")
         commanded = pd.concat([commanded.iloc[kept:], plan.in_force[_COMMAND]])

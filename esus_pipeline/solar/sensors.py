@@ -40,8 +40,6 @@ LUMEN_PER_WATT = 110.0
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_INSTANT = pd.Timedelta(microseconds=1)
-
 _TO_IRRADIANCE = {"W/m2": 1.0, "lux": 1 / LUMEN_PER_WATT, "klux": 1000 / LUMEN_PER_WATT}
 
 
@@ -93,7 +91,8 @@ def facade_factors(
 
 
 def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: FacadeSun, as_of: pd.Timestamp) -> FacadeFactor:
-    first, last = modelled.times.searchsorted([(as_of - FRESH).floor(STEP), as_of + _INSTANT])
+    first = modelled.times.searchsorted((as_of - FRESH).floor(STEP))
+    last = modelled.times.searchsorted(as_of, "right")
     poa = modelled.poa[first:last]
     if np.isnan(poa).all():
         return FacadeFactor(None, "no forecast for the time of the readings")

@@ -5,7 +5,6 @@ are told the same: nothing is used that was not known at the instant.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cached_property
@@ -121,23 +120,6 @@ class RoomsNow:
         times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
         expected = forecast(self._habits, recent, self._site, times)
         return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
-
-
-class RoomsAhead:
-    """RoomsNow an hour ahead of the plans, in a thread of its own: plans wait for the solver meanwhile."""
-
-    def __init__(self, rooms: RoomsNow, end: datetime, thread: ThreadPoolExecutor) -> None:
-        """`end` is the last instant that will be asked for; `thread` must have one worker."""
-        self._rooms, self._end, self._thread = rooms, end, thread
-        self._begun: dict[datetime, Future[Now]] = {}
-
-    def at(self, as_of: datetime) -> Now:
-        """As RoomsNow; the full hour after it is then begun."""
-        now = self._begun.pop(as_of, None) or self._thread.submit(self._rooms.at, as_of)
-        following = as_of.replace(minute=0) + timedelta(hours=1)
-        if following <= self._end:
-            self._begun[following] = self._thread.submit(self._rooms.at, following)
-        return now.result()
 
 
 def models_in_force(archive: Archive, site: Site, as_of: datetime) -> dict[str, RoomModel]:
