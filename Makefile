@@ -31,8 +31,9 @@ install: .venv/.installed ## Install the locked environment into .venv
 demo: install ## Run the whole system here; ONCE=1 stops when all is green
 	$(BIN)/esus demo $(if $(ONCE),--once)
 
-test: install ## Run all tests
-	$(BIN)/pytest $(ARGS)
+WORKERS ?= 2
+test: install ## Run all tests, WORKERS files at a time
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: install ## Format check, lint, types, Dagster definitions
 	$(BIN)/ruff format --check .
