@@ -76,6 +76,7 @@ def browser(width: int, height: int) -> Iterator[tuple[Page, Witness]]:
             context.on("request", lambda request: _note_host(witness, request.url))
             page = context.new_page()
             page.set_default_timeout(60 * SECOND)
+            expect.set_options(timeout=60 * SECOND)
             page.on("console", lambda message: _note_error(witness, message.type, message.text))
             page.on("pageerror", lambda error: witness.errors.append(str(error)))
             yield page, witness

@@ -34,11 +34,11 @@ class Installation:
     folder: Path
     env: dict[str, str]
 
-    def materialize(self) -> None:
-        """One run over all assets and all windows, as an operator types it."""
+    def materialize(self, first: str = FIRST, last: str = LAST) -> None:
+        """One run over all assets and the windows of a range, as an operator types it."""
         self._run(
             "dagster", "asset", "materialize", "-m", "esus_pipeline.definitions",
-            "--select", "not key:room_models", "--partition-range", f"{FIRST}...{LAST}", seconds=420,
+            "--select", "not key:room_models", "--partition-range", f"{first}...{last}", seconds=420,
         )  # fmt: skip
 
     def export(self, asset: str, start: pd.Timestamp = START, end: pd.Timestamp = END) -> pd.DataFrame:
@@ -201,5 +201,5 @@ def test_the_same_run_again_changes_nothing_that_was_stored(installation):
     tables = ["raw_bms_readings", "clean_series", "room_table", "quarantine"]
     before = {table: installation.digests(table) for table in tables}
     assert len(before["raw_bms_readings"]) == 8
-    installation.materialize()
+    installation.materialize("2017-03-24-00:00", "2017-03-25-23:45")
     assert {table: installation.digests(table) for table in tables} == before
