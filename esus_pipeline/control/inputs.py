@@ -111,8 +111,8 @@ class Horizon:
     outdoor: Array
     """(N,) degC, mean of each step."""
     wind: Array
-    """(PAST + N,) m/s as the building's sensor reads it: measured up to as_of where it was, forecast else; what the
-    forecast of as_of is off by fades over the next hours."""
+    """(PAST + N,) m/s as the building's sensor reads it: measured before as_of where it was, forecast else; where the
+    reading of as_of is higher than its forecast, the difference fades over the next hours."""
     irradiance: Array
     """(R, PAST + N) W/m2 on the facade."""
     gain_open: Array
@@ -202,10 +202,11 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
 
 def _wind(foreseen: Array, now: float, past: Array) -> Array:
     """(PAST + N,) m/s from the forecast, the fresh reading of now (NaN for none) and the readings before it."""
-    off = np.nan_to_num(now - foreseen[PAST])
+    stronger = max(0.0, np.nan_to_num(now - foreseen[PAST]))
     wind = foreseen.copy()
-    wind[PAST:] = np.maximum(wind[PAST:] + off * np.exp(-np.arange(len(wind) - PAST) / WIND_FADE), 0.0)
-    wind[: PAST + 1] = np.where(np.isnan([*past, now]), wind[: PAST + 1], [*past, now])
+    wind[PAST:] += stronger * np.exp(-np.arange(len(wind) - PAST) / WIND_FADE)
+    wind[PAST] = np.fmax(wind[PAST], now)
+    wind[:PAST] = np.where(np.isnan(past), wind[:PAST], past)
     return wind
 
 

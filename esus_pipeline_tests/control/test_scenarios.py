@@ -106,7 +106,7 @@ def test_wind_beats_sun_with_a_lead_before_and_a_hold_after():
     ]  # fmt: skip
     assert stop["shade_position"].eq(0).all()
     assert stop["reason"].iloc[0] == (
-        "raised at 10:45 because of wind until 12:30: up to 13.9 m/s, limit 10.0, released below 8.0"
+        "raised at 10:45 because of wind until 12:30: up to 14.0 m/s, limit 10.0, released below 8.0"
     )
     assert f"{rows.index[rows['shade_position'].to_numpy().nonzero()[0][-1]]:%a}" == "Wed"
     after = rows.loc["2026-06-16 12:30":"2026-06-16 12:45"]
