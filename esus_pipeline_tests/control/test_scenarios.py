@@ -160,11 +160,11 @@ def test_without_forecast_gusts_the_mean_wind_counts_and_with_them_the_gust_over
     slow = inputs.forecast.assign(wind_gust=np.nan, wind_speed=9.9)
     fast = inputs.forecast.assign(wind_gust=np.nan, wind_speed=10.1)
     assert not make_plan(replace(inputs, forecast=slow))["rule"].eq(Rule.WIND).any()
-    assert make_plan(replace(inputs, forecast=fast, rooms=None))["rule"].eq(Rule.WIND).all()
+    assert make_plan(replace(inputs, forecast=fast))["rule"].eq(Rule.WIND).all()
     gusts = TMV23.model_copy(update={"wind": TMV23.wind.model_copy(update={"gust_factor": 1.0})})
     breezy = replace(inputs, forecast=inputs.forecast.assign(wind_gust=10.5))
     assert not make_plan(breezy)["rule"].eq(Rule.WIND).any()
-    assert make_plan(replace(breezy, site=gusts, rooms=None))["rule"].eq(Rule.WIND).all()
+    assert make_plan(replace(breezy, site=gusts))["rule"].eq(Rule.WIND).all()
 
 
 def no_wind(inputs: PlanInputs) -> PlanInputs:
