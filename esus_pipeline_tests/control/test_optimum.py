@@ -10,7 +10,7 @@ import pytest
 from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeState, decide, optimise, overrides
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import OUTLOOK, read_horizon
-from esus_pipeline.control.optimiser import Prices, ProblemError, lower_bound, plan_group
+from esus_pipeline.control.optimiser import ProblemError, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import outlook
 from esus_pipeline.control.trace import trace_frame
@@ -92,7 +92,7 @@ def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():
 
 def test_what_cannot_be_planned_says_what_is_wrong():
     [task, *_] = outlook(HOT, shade_groups(TMV23))
-    free = Prices(heat=np.full(task.problem.steps, np.nan), cooling=task.problem.prices.cooling)
+    free = replace(task.problem.prices, heat=np.full(task.problem.steps, np.nan))
     with pytest.raises(ProblemError, match="the heat price is not known"):
         plan_group(replace(task.problem, prices=free))
 

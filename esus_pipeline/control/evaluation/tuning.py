@@ -21,8 +21,6 @@ from esus_pipeline.control.evaluation.study import make_plant
 SEEDS = (101, 102)
 STARTS = tuple(datetime(2025, month, 10, tzinfo=UTC) for month in (2, 4, 7, 9))
 DAYS = 5
-COMFORT, VIEW, MOVE = 4.0, 0.005, 0.05
-"""Prices of a kelvin hour, of a shaded room hour in working hours, and of a move, in the site's currency."""
 VALUES: Mapping[str, Sequence[Any]] = {
     "warm_when_mild": (21.0, 22.0, 23.0, 24.0),
     "warm_when_cold": (23.0, 24.0, 25.0),
@@ -66,9 +64,14 @@ def worth(plant: Plant, tuning: Tuning) -> float:
 
 
 def _price(found: Score, plant: Plant) -> float:
-    room_days = DAYS * len(plant.site.rooms)
-    hours = DAYS * 8 * len(plant.site.rooms)
-    return found.cost + COMFORT * found.discomfort + VIEW * found.shaded_share * hours + MOVE * found.moves * room_days
+    wanted, room_days = plant.site.control, DAYS * len(plant.site.rooms)
+    hours = 8 * room_days
+    return (
+        found.cost
+        + wanted.comfort_price * found.discomfort
+        + wanted.view_price * found.shaded_share * hours
+        + wanted.move_price * found.moves * room_days
+    )
 
 
 if __name__ == "__main__":

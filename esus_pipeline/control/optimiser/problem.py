@@ -4,7 +4,7 @@ R rooms that share one shade command, H steps of one hour; step k lasts from k t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,18 +28,18 @@ class Prices:
     heat: Array
     cooling: Array
     """Electricity price over the coefficient of performance."""
-    comfort: float = 4.0
+    comfort: float
     """Per room and K h outside the comfort band."""
+    view: float
+    """Per room and working hour with the shade down."""
+    move: float
+    """Per room and move of a shade."""
     margin: float = 0.12
     """Per room and K h within the margin below the upper limit: less than mechanical cooling costs, so that the
     margin is kept by shades and not by machines."""
-    view: float = 0.005
-    """Per room and working hour with the shade down."""
     dazzle: float = 0.5
     """Per room and hour with the shade up while people would be dazzled; a price, because the day's moves may be used
     up."""
-    move: float = 0.05
-    """Per room and move of a shade."""
 
     def first(self, hours: int) -> "Prices":
         """The prices of the first H hours."""
@@ -96,13 +96,13 @@ class GroupProblem:
     supply_air: Array
     """(H,) degC."""
     prices: Prices
-    held: Held = field(default_factory=Held)
-    margin: float = 0.8
+    held: Held
+    margin: float
     """K kept below `high` for the error of forecast and model."""
-    moves_per_day: int = 4
-    dwell: int = 2
+    moves_per_day: int
+    dwell: int
     """Steps that a shade stays where it is after a move."""
-    time_limit: float = 2.0
+    time_limit: float
     """Seconds after which the best plan found so far is taken."""
     gap: float = 0.005
     """Share of the cost by which the plan may miss the best one."""

@@ -1,6 +1,6 @@
 """One group's problem to its best plan: HiGHS through scipy, the incumbent where the time is up.
 
-scipy.optimize is imported inside the functions that need it: three of four live runs make no new optimum.
+scipy.optimize is imported inside the function that needs it: three of four live runs make no new optimum.
 """
 
 import time
@@ -40,15 +40,9 @@ def plan_group(problem: GroupProblem) -> GroupPlan:
 
 def lower_bound(problem: GroupProblem) -> float:
     """Cost of the same problem with shades that can stand anywhere: the LP bound of every plan."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
     problem.check()
     program = assemble(problem)
-    relaxed = milp(
-        program.cost,
-        constraints=LinearConstraint(program.matrix, program.row_low, program.row_high),
-        bounds=Bounds(program.low, program.high),
-    )
+    relaxed = _milp(program)
     if relaxed.x is None:
         raise NoPlanError(_why(relaxed.status, np.inf))
     return float(relaxed.fun) + program.constant
@@ -59,23 +53,20 @@ def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-
 
     Without presolve: the program is small and tight, and HiGHS then prints nothing beside its answer.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    constraints = LinearConstraint(program.matrix, program.row_low, program.row_high)
-    bounds = Bounds(program.low, program.high)
     options = {"time_limit": problem.time_limit, "presolve": False}
-    relaxed = milp(program.cost, constraints=constraints, bounds=bounds, options=options)
+    relaxed = _milp(program, options=options)
     if relaxed.status == 0:
         closed = relaxed.x[program.integrality > 0]
         if np.abs(closed - np.round(closed)).max() < WHOLE:
             return relaxed
-    return milp(
-        program.cost,
-        integrality=program.integrality,
-        constraints=constraints,
-        bounds=bounds,
-        options={**options, "mip_rel_gap": problem.gap},
-    )
+    return _milp(program, integrality=program.integrality, options={**options, "mip_rel_gap": problem.gap})
+
+
+def _milp(program: Program, **how):  # type: ignore[no-untyped-def]  # scipy's result has no type
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    constraints = LinearConstraint(program.matrix, program.row_low, program.row_high)
+    return milp(program.cost, constraints=constraints, bounds=Bounds(program.low, program.high), **how)
 
 
 def _bound(answer) -> float:  # type: ignore[no-untyped-def]
