@@ -17,6 +17,8 @@ from esus_pipeline.plants.weather import STEP_S
 from esus_pipeline.plants.world import World
 from esus_pipeline.simulator.noise import HOUR, Floats
 
+Ints = npt.NDArray[np.int64]
+
 DISCOMFORT_PRICE = 50.0
 """Per K h outside the band: dear enough that the bound buys no comfort away, and always has an answer."""
 
@@ -150,67 +152,27 @@ def _least_cost(
     rows: list[int],
     view: float,
 ) -> dict[str, float]:
-    """M rooms of a group. Variables: shade (N,); air, mass (degC), heating, cooling (kW), short, over (K): (M, N)."""
-    steps, count = len(keep_to.low), len(rows)
-    size = (1 + 6 * count) * steps
-    shade = np.arange(steps)
-    air, mass, heating, cooling, short, over = steps + np.arange(6 * count * steps).reshape(6, count, steps)
-    state = np.stack([air, mass], axis=-1)
-    line = np.arange(2 * count * steps).reshape(count, steps, 2)
-    keep, push = rooms.keep[rows], 1000 * rooms.per_watt[rows]
-    opened, shaded = rooms.open[rows], rooms.shaded[rows]
-    known = opened + rooms.rest[rows]
-    known[:, 0] += np.einsum("rij,rj->ri", keep[:, 0], start[rows])
-    wide, flow = line.shape, (count, steps - 1, 2, 2)
-
-    def spread(columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.broadcast_to(columns[..., None], wide)
-
-    balance = _matrix(
-        [
-            (line, state, np.ones(wide)),
-            (
-                np.broadcast_to(line[:, 1:, :, None], flow),
-                np.broadcast_to(state[:, :-1, None, :], flow),
-                -keep[:, 1:],
-            ),
-            (line, spread(heating), -push),
-            (line, spread(cooling), push),
-            (line, spread(np.broadcast_to(shade, (count, steps))), opened - shaded),
-        ],
-        (line.size, size),
-    )
-    each, one = np.arange(count * steps).reshape(count, steps), np.ones((count, steps))
-    above = each + each.size
-    half, later = one / 2, each[:, 1:]
-    limits = [
-        (each, air, -half),
-        (later, air[:, :-1], -half[:, 1:]),
-        (each, short, -one),
-        (above, air, half),
-        (above[:, 1:], air[:, :-1], half[:, 1:]),
-        (above, over, -one),
-    ]
-    at_start = np.zeros((count, steps))
-    at_start[:, 0] = start[rows, 0] / 2
-    most = np.concatenate([(at_start - keep_to.low).ravel(), (keep_to.high - at_start).ravel()])
+    """The rooms of one group."""
+    at = _Index.of(len(rows), len(keep_to.low))
+    balance, known = _balance(rooms, rows, start, at)
+    limits, most = _comfort(start[rows, 0], keep_to, at)
     hours = STEP_S / HOUR
-    cost = np.zeros(size)
-    cost[heating], cost[cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
-    cost[short] = cost[over] = DISCOMFORT_PRICE * hours
-    cost[shade] = view * hours * count * keep_to.working
-    lower, upper = np.zeros(size), np.full(size, np.inf)
-    lower[air] = lower[mass] = -np.inf
-    upper[heating] = rooms.heating_power[rows, None] / 1000
-    upper[cooling] = rooms.cooling_power[rows, None] / 1000
-    upper[shade] = np.where(keep_to.blocked, 0.0, 1.0)
-    lower[shade] = keep_to.glare[rows].any(axis=0) & ~keep_to.blocked
+    cost = np.zeros(at.size)
+    cost[at.heating], cost[at.cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
+    cost[at.short] = cost[at.over] = DISCOMFORT_PRICE * hours
+    cost[at.shade] = view * hours * len(rows) * keep_to.working
+    lower, upper = np.zeros(at.size), np.full(at.size, np.inf)
+    lower[at.air] = lower[at.mass] = -np.inf
+    upper[at.heating] = rooms.heating_power[rows, None] / 1000
+    upper[at.cooling] = rooms.cooling_power[rows, None] / 1000
+    upper[at.shade] = np.where(keep_to.blocked, 0.0, 1.0)
+    lower[at.shade] = keep_to.glare[rows].any(axis=0) & ~keep_to.blocked
     solved = linprog(
         cost,
-        A_ub=_matrix(limits, (2 * each.size, size)),
+        A_ub=limits,
         b_ub=most,
         A_eq=balance,
-        b_eq=known.ravel(),
+        b_eq=known,
         bounds=np.stack([lower, upper], axis=-1),
         method="highs",
     )
@@ -218,12 +180,76 @@ def _least_cost(
         raise RuntimeError(f"the bound of room {rooms.models[rows[0]].room} could not be computed: {solved.message}")
     found = solved.x
     return {
-        "cost": float(np.sum(cost[heating] * found[heating] + cost[cooling] * found[cooling])),
-        "heat_kwh": float(found[heating].sum() * hours),
-        "cooling_kwh": float(found[cooling].sum() * hours),
-        "shaded_hours": float(found[shade] @ keep_to.working * hours * count),
-        "discomfort_kh": float((found[short] + found[over]).sum() * hours),
+        "cost": float(np.sum(cost[at.heating] * found[at.heating] + cost[at.cooling] * found[at.cooling])),
+        "heat_kwh": float(found[at.heating].sum() * hours),
+        "cooling_kwh": float(found[at.cooling].sum() * hours),
+        "shaded_hours": float(found[at.shade] @ keep_to.working * hours * len(rows)),
+        "discomfort_kh": float((found[at.short] + found[at.over]).sum() * hours),
     }
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Columns of the variables of M rooms with one shade: air, mass (degC), heating, cooling (kW), short, over (K)."""
+
+    shade: Ints
+    """(N,); the others are (M, N)."""
+    air: Ints
+    mass: Ints
+    heating: Ints
+    cooling: Ints
+    short: Ints
+    over: Ints
+    size: int
+
+    @classmethod
+    def of(cls, rooms: int, steps: int) -> "_Index":
+        own = steps + np.arange(6 * rooms * steps).reshape(6, rooms, steps)
+        air, mass, heating, cooling, short, over = own
+        return cls(np.arange(steps), air, mass, heating, cooling, short, over, steps + own.size)
+
+
+def _balance(rooms: LinearRooms, rows: list[int], start: Floats, at: _Index) -> tuple[coo_array, Floats]:
+    """The equations of LinearRooms for some of its rooms."""
+    state = np.stack([at.air, at.mass], axis=-1)
+    line = np.arange(state.size).reshape(state.shape)
+    before = np.broadcast_to(state[:, :-1, None, :], (*state[:, 1:].shape, 2))
+    after = np.broadcast_to(line[:, 1:, :, None], before.shape)
+    keep, push = rooms.keep[rows], 1000 * rooms.per_watt[rows]
+    opened, shaded = rooms.open[rows], rooms.shaded[rows]
+    known = opened + rooms.rest[rows]
+    known[:, 0] += np.einsum("rij,rj->ri", keep[:, 0], start[rows])
+
+    def spread(columns: Ints) -> Ints:
+        return np.broadcast_to(columns[..., None], line.shape)
+
+    terms = [
+        (line, state, np.ones(line.shape)),
+        (after, before, -keep[:, 1:]),
+        (line, spread(at.heating), -push),
+        (line, spread(at.cooling), push),
+        (line, spread(at.shade), opened - shaded),
+    ]
+    return _matrix(terms, (line.size, at.size)), known.ravel()
+
+
+def _comfort(air: Floats, keep_to: Conditions, at: _Index) -> tuple[coo_array, Floats]:
+    """The band for the mean of the air over each step, from `air` (M,) degC at the start, and how far it is missed."""
+    below = np.arange(at.air.size).reshape(at.air.shape)
+    above, one = below + below.size, np.ones(at.air.shape)
+    half = one / 2
+    terms = [
+        (below, at.air, -half),
+        (below[:, 1:], at.air[:, :-1], -half[:, 1:]),
+        (below, at.short, -one),
+        (above, at.air, half),
+        (above[:, 1:], at.air[:, :-1], half[:, 1:]),
+        (above, at.over, -one),
+    ]
+    at_start = np.zeros(at.air.shape)
+    at_start[:, 0] = air / 2
+    most = np.concatenate([(at_start - keep_to.low).ravel(), (keep_to.high - at_start).ravel()])
+    return _matrix(terms, (2 * below.size, at.size)), most
 
 
 def _matrix(triples: list[tuple[Any, Any, Any]], shape: tuple[int, int]) -> coo_array:
