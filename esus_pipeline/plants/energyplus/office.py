@@ -148,7 +148,12 @@ def _pane(through: float, front: float, back: float, front_ir: float, back_ir: f
 
 
 def _room(room: Room, place: int) -> dict[str, dict[str, Any]]:
-    """All objects of one room, which stands 60 m from the next one so that none shades another."""
+    """All objects of one room, by type."""
+    return {"Zone": {room.id: {}}, **_envelope(room, place), **_heat(room), **_outdoor_air(room)}
+
+
+def _envelope(room: Room, place: int) -> dict[str, dict[str, Any]]:
+    """Surfaces, window and screen. A room stands 60 m from the next one so that none shades another."""
     name, facing = room.id, room.windows[0].facade
     corner = (60.0 * place, 60.0 * place)
     walls = {side: _wall(corner, side) for side in ("south", "east", "north", "west")}
@@ -160,7 +165,6 @@ def _room(room: Room, place: int) -> dict[str, dict[str, Any]]:
     surfaces[f"{name} ceiling"] = _surface(name, "Ceiling", [(*point, HEIGHT) for point in flat])
     surfaces[f"{name} floor"] = _surface(name, "Floor", [(*point, 0.0) for point in reversed(flat)])
     return {
-        "Zone": {name: {}},
         "BuildingSurface:Detailed": surfaces,
         "FenestrationSurface:Detailed": {
             f"{name} window": {
@@ -182,6 +186,13 @@ def _room(room: Room, place: int) -> dict[str, dict[str, Any]]:
                 "fenestration_surfaces": [{"fenestration_surface_name": f"{name} window"}],
             }
         },
+    }
+
+
+def _heat(room: Room) -> dict[str, dict[str, Any]]:
+    """People, lights, and what radiator, cooling and equipment give; the plant sets their levels."""
+    name = room.id
+    return {
         "People": {
             f"{name} people": {
                 "zone_or_zonelist_or_space_or_spacelist_name": name,
@@ -212,6 +223,13 @@ def _room(room: Room, place: int) -> dict[str, dict[str, Any]]:
             }
             for heat, radiant in HEATS.items()
         },
+    }
+
+
+def _outdoor_air(room: Room) -> dict[str, dict[str, Any]]:
+    """Leaks, and the open window."""
+    name = room.id
+    return {
         "ZoneInfiltration:DesignFlowRate": {
             f"{name} leaks": {
                 "zone_or_zonelist_or_space_or_spacelist_name": name,
