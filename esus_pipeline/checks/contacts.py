@@ -14,6 +14,7 @@ from esus_pipeline.checks.verdict import MOST_WORST, Level, Verdict
 from esus_pipeline.frames import BUILDING, CLEAN_SERIES, STEP, WEATHER_FORECAST
 from esus_pipeline.readings import Quality, Read, room_frame
 from esus_pipeline.site import Point, Site
+from esus_pipeline.weather import newest_by_time
 
 CONTACT = "window_open"
 LOOK_BACK = timedelta(days=7)
@@ -102,8 +103,7 @@ def outdoor_temperature(rooms: pd.DataFrame, forecasts: pd.DataFrame) -> "pd.Ser
     `rooms` has the building's rows of the room table, `forecasts` issued_at, valid_time and temp_air of
     frames.WEATHER_FORECAST.
     """
-    newest = forecasts.sort_values("issued_at").drop_duplicates("valid_time", keep="last")
-    told = newest.set_index("valid_time")["temp_air"]
+    told = newest_by_time(forecasts).set_index("valid_time")["temp_air"]
     own = rooms[rooms["room"] == BUILDING].set_index("timestamp")
     return own["outdoor_temperature"].dropna().combine_first(told) if "outdoor_temperature" in own else told
 

@@ -5,7 +5,16 @@
 
 from esus_pipeline.weather import wire
 from esus_pipeline.weather.http import HttpCache
-from esus_pipeline.weather.known import HINDCAST_SPAN, LOOK_BACK, MAX_AGE, Issues, is_current, known_at, steering_age
+from esus_pipeline.weather.known import (
+    HINDCAST_SPAN,
+    LOOK_BACK,
+    MAX_AGE,
+    Issues,
+    is_current,
+    known_at,
+    newest_by_time,
+    steering_age,
+)
 from esus_pipeline.weather.met_norway import MetNorway
 from esus_pipeline.weather.obtain import Obtained, obtain
 from esus_pipeline.weather.open_meteo import OpenMeteo
@@ -27,6 +36,7 @@ __all__ = [
     "Source",
     "is_current",
     "known_at",
+    "newest_by_time",
     "obtain",
     "steering_age",
     "wire",

@@ -33,6 +33,11 @@ class Issues:
         return self._none
 
 
+def newest_by_time(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Of each valid_time the row of the newest issue, by ascending valid_time: what was known of it in the end."""
+    return forecasts.sort_values(["valid_time", "issued_at"]).drop_duplicates("valid_time", keep="last")
+
+
 def known_at(forecasts: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """Rows of the one issue that a plan made at `as_of` uses; no rows where nothing was known.
 

@@ -15,6 +15,7 @@ from esus_pipeline.control.model.room_model import FRESH_AIR, SUPPLY_AIR, Array,
 from esus_pipeline.frames import BUILDING, STEP
 from esus_pipeline.site import Room, ShadeGroup, Site
 from esus_pipeline.solar import pane_gains, room_gains
+from esus_pipeline.weather import newest_by_time
 
 _WEATHER = ["issued_at", "valid_time", "ghi", "dni", "dhi", "temp_air", "source"]
 
@@ -146,7 +147,7 @@ def weather_of_the_past(site: Site, rooms: pd.DataFrame, forecasts: pd.DataFrame
 
     A measured global_irradiance of the building is split into beam and diffuse by Erbs et al. (1982), pvlib.
     """
-    newest = forecasts.sort_values(["valid_time", "issued_at"]).drop_duplicates("valid_time", keep="last")[_WEATHER]
+    newest = newest_by_time(forecasts)[_WEATHER]
     building = rooms[rooms["room"] == BUILDING]
     if "global_irradiance" not in building.columns or building["global_irradiance"].isna().all():
         return newest.reset_index(drop=True)
