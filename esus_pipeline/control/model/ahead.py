@@ -25,14 +25,14 @@ Rooms = Callable[[datetime], Now]
 def rooms_of_days(site: Site, archive: Archive, days: Sequence[Sequence[datetime]]) -> Generator[Rooms]:
     """For each day, given by the instants of its plans, what is known of the rooms; to be used one after the other."""
     if len(days) < 2:
-        yield from (RoomsNow(site, archive, _day(instants)).at for instants in days)
+        yield from (RoomsNow(site, archive, instants[0]).at for instants in days)
         return
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent) as pool:
         begun = deque(pool.submit(_full_hours, site, archive, instants) for instants in days[:DAYS_AHEAD])
         for number, instants in enumerate(days, start=DAYS_AHEAD):
             told = begun.popleft().result()
             begun.extend(pool.submit(_full_hours, site, archive, later) for later in days[number : number + 1])
-            yield _first_of(told, RoomsNow(site, archive, _day(instants)))
+            yield _first_of(told, RoomsNow(site, archive, instants[0]))
 
 
 def _first_of(told: Mapping[datetime, Now], rooms: RoomsNow) -> Rooms:
@@ -41,13 +41,8 @@ def _first_of(told: Mapping[datetime, Now], rooms: RoomsNow) -> Rooms:
 
 def _full_hours(site: Site, archive: Archive, instants: Sequence[datetime]) -> dict[datetime, Now]:
     """At the instants at which plans make a new optimum."""
-    rooms = RoomsNow(site, archive, _day(instants))
+    rooms = RoomsNow(site, archive, instants[0])
     return {instant: rooms.at(instant) for instant in instants if not instant.minute}
-
-
-def _day(instants: Sequence[datetime]) -> datetime:
-    """An instant within the day: its last plan is issued at its end."""
-    return instants[0]
 
 
 def _end_with_parent() -> None:
