@@ -96,7 +96,7 @@ def _start_servers(system: Supervisor, ports: Ports, home: Path, workspace: Path
     pages.mkdir(parents=True, exist_ok=True)
     simulate = _python("-m", "esus_pipeline.simulator", *local, str(ports.simulator), "--username", "demo")
     serve = _python("-m", "http.server", str(ports.plan), "--bind", "127.0.0.1", "--directory", str(pages))
-    code = _python("-m", "dagster", "api", "grpc", *local, str(ports.code), "-m", "esus_pipeline.definitions")
+    code = _python("-m", "esus_pipeline.defs.code_server", *local, str(ports.code), "-m", "esus_pipeline.definitions")
     system.start(
         Service("building", simulate, listens(ports.simulator)),
         Service("plan-page", serve, listens(ports.plan)),

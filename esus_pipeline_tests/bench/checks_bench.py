@@ -9,20 +9,6 @@ DAYS = 4
 ROUNDS = 3
 
 
-def job_without_checks():  # type: ignore[no-untyped-def]  # dagster is not imported before it is asked for
-    """The quarter-hour chain, every asset and no check."""
-    import dagster as dg
-
-    from esus_pipeline.defs.automation import ASSETS
-    from esus_pipeline.defs.resources import resources
-    from esus_pipeline.settings import Settings
-
-    selection = dg.AssetSelection.assets(*ASSETS).without_checks()
-    job = dg.define_asset_job("no_checks", selection=selection, executor_def=dg.in_process_executor)
-    definitions = dg.Definitions(assets=ASSETS, jobs=[job], resources=resources(Settings.from_env()))
-    return definitions.resolve_job_def("no_checks")
-
-
 def backfill_with_and_without(length: int = DAYS, rounds: int = ROUNDS) -> list[dict[str, object]]:
     """The same days into an empty archive with and without checks by turns; a ratio of 0.83 is a cost of 1.2 times.
 

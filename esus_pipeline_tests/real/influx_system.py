@@ -53,7 +53,7 @@ class System:
         workspace.write_text(
             f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: esus_pipeline}}\n"
         )
-        code = ["dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(port), "-m", definitions]
+        code = ["esus_pipeline.defs.code_server", "--host", "127.0.0.1", "--port", str(port), "-m", definitions]
         with ExitStack() as stack:
             self._start(stack, "code", [*code, "--location-name", "esus_pipeline"])
             wait_until("the code server", lambda: listens(port), 180)

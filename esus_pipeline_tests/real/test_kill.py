@@ -61,20 +61,22 @@ UNFINISHED = """
 ROLES = {
     "esus_pipeline.simulator": "building",
     "http.server": "plan page",
-    "dagster api grpc": "code server",
+    "esus_pipeline.defs.code_server": "code server",
     "dagster_webserver": "webserver",
     "dagster._daemon": "daemon",
     "recover": "recover",
     "resource_tracker": "resource tracker",
-    "spawn_main": "run",
     "watch_orphans": "orphan watch",
+    "multiprocessing.forkserver": "source of runs",
 }
 
 
 def role(process: psutil.Process) -> str:
-    """What the process does, from its command line."""
+    """What the process does, from its command line; a run has that of the process from which it was forked."""
     try:
-        words = " ".join(process.cmdline())
+        words, parent = " ".join(process.cmdline()), process.parent()
+        if "multiprocessing.forkserver" in words and parent and parent.cmdline() == process.cmdline():
+            return "run"
     except psutil.Error:
         return "gone"
     return next((name for mark, name in ROLES.items() if mark in words), words)
@@ -161,7 +163,11 @@ def survivor(tmp_path_factory: pytest.TempPathFactory, began: datetime) -> Itera
         demo.wait_green(600)
         print(f"killed {killer.killed.total()}: {dict(killer.killed)}, started again: {killer.restarts}")
         assert killer.killed.total() >= 20
-        assert set(killer.killed) >= {*ROLES.values(), "supervisor"} - {"resource tracker", "orphan watch", "recover"}
+        assert set(killer.killed) >= {*ROLES.values(), "run", "supervisor"} - {
+            "resource tracker",
+            "orphan watch",
+            "recover",
+        }
         yield demo
     finally:
         demo.end()
