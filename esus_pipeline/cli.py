@@ -304,11 +304,12 @@ def recover() -> None:
     """Mark runs as failed whose process is gone. Call it before a code server starts, never beside a running one."""
     import dagster as dg
 
-    from esus_pipeline.defs.recovery import fail_orphaned_runs
+    from esus_pipeline.defs.recovery import fail_orphaned_runs, note_failures_from_now_on
 
     if not os.environ.get("DAGSTER_HOME"):
         raise click.ClickException("DAGSTER_HOME is not set; set it to the folder that holds dagster.yaml")
     with dg.DagsterInstance.get() as instance:
+        note_failures_from_now_on(instance)
         failed = fail_orphaned_runs(instance)
     click.echo(f"{len(failed)} runs had lost their process")
 
