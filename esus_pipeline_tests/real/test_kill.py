@@ -59,6 +59,7 @@ UNFINISHED = """
 
 
 ROLES = {
+    "multiprocessing.forkserver": "source of runs",  # its line names modules of others, too
     "esus_pipeline.simulator": "building",
     "http.server": "plan page",
     "esus_pipeline.defs.code_server": "code server",
@@ -67,7 +68,6 @@ ROLES = {
     "recover": "recover",
     "resource_tracker": "resource tracker",
     "watch_orphans": "orphan watch",
-    "multiprocessing.forkserver": "source of runs",
 }
 
 
