@@ -66,8 +66,9 @@ ROLES = {
     "dagster_webserver": "webserver",
     "dagster._daemon": "daemon",
     "recover": "recover",
-    "resource_tracker": "resource tracker",
-    "watch_orphans": "orphan watch",
+    "resource_tracker": "helper of runs",
+    "watch_orphans": "helper of runs",
+    "tail -F": "helper of runs",
 }
 
 
