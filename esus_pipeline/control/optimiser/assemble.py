@@ -125,7 +125,7 @@ def assemble(problem: GroupProblem) -> Program:
     values = np.concatenate([block.values for block in blocks])
     low, high = _bounds(problem, at)
     integrality = np.zeros(at.size, dtype=np.int64)
-    integrality[at.closed] = 1
+    integrality[[at.closed, at.lower, at.lift]] = 1
     return Program(
         cost=_cost(problem, at),
         matrix=csc_array(coo_array((values, (rows, columns)), shape=(heights[-1], at.size))),

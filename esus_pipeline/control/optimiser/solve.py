@@ -56,7 +56,7 @@ def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-
     options = {"time_limit": problem.time_limit, "presolve": False}
     relaxed = _milp(program, options=options)
     if relaxed.status == 0:
-        closed = relaxed.x[program.integrality > 0]
+        closed = relaxed.x[index(*problem.gain_open.shape).closed]
         if np.abs(closed - np.round(closed)).max() < WHOLE:
             return relaxed
     return _milp(program, integrality=program.integrality, options={**options, "mip_rel_gap": problem.gap})
