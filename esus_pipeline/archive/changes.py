@@ -51,18 +51,28 @@ def difference(frame: Frame, stored: pd.DataFrame, rows: pd.DataFrame, compare: 
     """
     key = list(frame.key)
     values = [name for name in frame.schema.names if name not in key] if compare is None else list(compare)
+    near = _near(frame, stored, rows)
     old = stored[[*key, *values]].assign(_position=np.arange(len(stored)))
-    joined = rows[[*key, *values]].merge(old, on=key, how="left", suffixes=("", "_old"))
-    found = joined["_position"].notna().to_numpy()
-    equal = np.ones(len(rows), dtype=bool)
+    joined = rows.loc[near, [*key, *values]].merge(old, on=key, how="left", suffixes=("", "_old"))
+    known = joined["_position"].notna().to_numpy()
+    same = known.copy()
     for name in values:
-        equal &= _equal(joined[name], joined[f"{name}_old"])
+        same &= _equal(joined[name], joined[f"{name}_old"])
+    found, equal = near.copy(), near.copy()
+    found[near], equal[near] = known, same
     position = joined["_position"].to_numpy()
     superseded = np.zeros(len(stored), dtype=bool)
-    superseded[position[found & ~equal].astype(int)] = True
+    superseded[position[known & ~same].astype(int)] = True
     absent = np.ones(len(stored), dtype=bool)
-    absent[position[found].astype(int)] = False
+    absent[position[known].astype(int)] = False
     return Difference(new=~found, updated=found & ~equal, superseded=superseded, absent=absent)
+
+
+def _near(frame: Frame, stored: pd.DataFrame, rows: pd.DataFrame) -> Mask:
+    """The rows that have a time which some stored row has; all others are new, and need not be looked for."""
+    if frame.time not in frame.key:
+        return np.ones(len(rows), dtype=bool)
+    return rows[frame.time].isin(stored[frame.time]).to_numpy(dtype=bool)
 
 
 def _equal(left: pd.Series, right: pd.Series) -> Mask:
