@@ -51,9 +51,13 @@ class Frame:
                 raise FrameError(f"{self.name}.{field.name}: {table[field.name].null_count} missing values")
         return table.replace_schema_metadata().to_pandas()  # the metadata holds the zones that `df` came with
 
+    def table(self, columns: Mapping[str, Any]) -> pa.Table:
+        """A table of arrow arrays, or of what arrow makes arrays of, by column; for rows that are right by making."""
+        return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
+
     def of(self, columns: Mapping[str, Any]) -> pd.DataFrame:
-        """The frame of arrow arrays, or of what arrow makes arrays of, by column; for rows that are right by making."""
-        return pa.table([columns[name] for name in self.schema.names], schema=self.schema).to_pandas()
+        """The same as a data frame."""
+        return self.table(columns).to_pandas()
 
     def empty(self) -> pd.DataFrame:
         """A frame of this table without rows."""

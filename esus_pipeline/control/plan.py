@@ -11,6 +11,7 @@ the optimum may only heat or cool earlier. An open window turns heating and cool
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,15 +52,19 @@ NOW = 2
 class Plan:
     """A plan and the trace of its first 15 minutes."""
 
-    schedule: pd.DataFrame
+    table: pa.Table
     """frames.SHADE_SETPOINT_SCHEDULE."""
     trace: list[dict[str, Any]]
     """Rows of frames.DECISION_TRACE, for `trace.trace_frame`."""
 
-    @property
-    def in_force(self) -> pd.DataFrame:
-        """The row of each room that counts from `issued_at` on."""
-        return self.schedule.iloc[::STEPS]
+    @cached_property
+    def schedule(self) -> pd.DataFrame:
+        """The table as a data frame."""
+        return self.table.to_pandas()
+
+    def in_force(self, columns: list[str]) -> pd.DataFrame:
+        """These columns of the row of each room that counts from `issued_at` on."""
+        return self.table.select(columns).take(np.arange(0, len(self.table), STEPS)).to_pandas()
 
 
 def make_plan(inputs: PlanInputs, optimum: Optimum | None = None) -> pd.DataFrame:
@@ -91,9 +96,9 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)
     commands, reasons = _window(horizon, commands, reasons)
     decisions = layer.decisions(wish, closed, rules)
-    schedule = _frame(horizon, commands, closed, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
+    table = _table(horizon, commands, closed, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
     age = horizon.as_of - optimum.issued_at if optimum is not None else None
-    return Plan(schedule, trace_rows(horizon, decisions, age, wish.planned, why))
+    return Plan(table, trace_rows(horizon, decisions, age, wish.planned, why))
 
 
 @dataclass(frozen=True)
@@ -241,7 +246,7 @@ def _window(
     return Commands(heating, cooling), reasons
 
 
-def _frame(
+def _table(
     horizon: Horizon,
     commands: Commands,
     closed: Mask,
@@ -249,7 +254,7 @@ def _frame(
     reasons: npt.NDArray[np.object_],
     predicted: Array,
     baseline: Array,
-) -> pd.DataFrame:
+) -> pa.Table:
     rooms = len(horizon.site.rooms)
     issued = round(horizon.as_of.timestamp()) * 1_000_000
     valid = issued + np.arange(STEPS) * int(STEP.total_seconds()) * 1_000_000
@@ -265,4 +270,4 @@ def _frame(
         "predicted_temperature": pa.array(predicted.ravel(), from_pandas=True),
         "baseline_shade_position": pa.array(baseline.ravel(), from_pandas=True),
     }
-    return SHADE_SETPOINT_SCHEDULE.of(columns)
+    return SHADE_SETPOINT_SCHEDULE.table(columns)

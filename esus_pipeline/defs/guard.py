@@ -21,11 +21,15 @@ REASON = "unpublishable_plan"
 
 
 def refused_plans(
-    context: dg.AssetExecutionContext, site: Site, archive: Archive, plans: Sequence[pd.DataFrame], issues: Issues
+    context: dg.AssetExecutionContext,
+    site: Site,
+    archive: Archive,
+    plans: pd.DataFrame,
+    issues: Issues,
+    ends: Sequence[datetime],
 ) -> set[datetime]:
-    """When the plans that may not be stored were issued; they are logged, counted and named in the quarantine."""
-    ends = [plan["issued_at"].iloc[0].to_pydatetime() for plan in plans]
-    faults = plan_faults(site, pd.concat(plans, ignore_index=True), issues, ends)
+    """Which of the plans issued at `ends` may not be stored; they are logged, counted and named in the quarantine."""
+    faults = plan_faults(site, plans, issues, ends)
     if faults:
         records = [f"plan of {as_of.isoformat()}: {'; '.join(found)}"[:2000] for as_of, found in faults.items()]
         rows = pd.DataFrame({"record": records}).assign(received_at=now(), source="plan", reason=REASON, point_id=None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 from dagster import TimeWindow
 
 from esus_pipeline.archive import Archive, files
@@ -141,10 +142,11 @@ def shade_setpoint_schedule(
         planner = Planner(_last_optimum(building, archive, context.partition_time_window.start + STEP), pool)
         for day, rooms_at in zip(spans, told, strict=True):
             made = list(_plans(building, archive, day, planner, rooms_at))
+            plans = pa.concat_tables([step.plan.table for step in made]).to_pandas()
             issues = Issues(stored_forecasts(archive, window_ends(day)))
-            refused = refused_plans(context, building, archive, [step.plan.schedule for step in made], issues)
-            _store(building, archive, day, made, refused)
-            rows += sum(len(step.plan.schedule) for step in made)
+            refused = refused_plans(context, building, archive, plans, issues, window_ends(day))
+            _store(building, archive, day, made, plans[~plans["issued_at"].isin(list(refused))])
+            rows += len(plans)
             optima += sum(step.optimum is not None for step in made)
             solving += sum(step.optimum.seconds for step in made if step.optimum is not None)
     plan = made[-1].plan
@@ -188,23 +190,18 @@ def _plans(site: Site, archive: Archive, day: TimeWindow, planner: Planner, room
         now = rooms_at(as_of) if planner.due(as_of) else None
         plan = planner.plan(known.inputs(as_of, commanded, now))
         kept = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(pd.Timestamp(as_of - COMMAND_MEMORY), "right")
-        commanded = pd.concat([commanded.iloc[kept:], plan.in_force[_COMMAND]])
+        commanded = pd.concat([commanded.iloc[kept:], plan.in_force(_COMMAND)])
         yield _Made(plan, planner.optimum if planner.renewed else None)
 
 
-def _store(site: Site, archive: Archive, day: TimeWindow, made: list[_Made], refused: set[datetime]) -> None:
-    """The day's plans with their traces and optima, in place of what was there of these windows.
-
-    Of the plans that were refused (by when they were issued) the trace alone is kept.
-    """
-    schedules = [step.plan.schedule for step in made]
-    good = [plan for plan in schedules if plan["issued_at"].iloc[0].to_pydatetime() not in refused]
+def _store(site: Site, archive: Archive, day: TimeWindow, made: list[_Made], good: pd.DataFrame) -> None:
+    """The day's good plans, and the traces and optima of all, in place of what was there of these windows."""
     span = day.start + STEP, day.end + STEP
     optima = [step.optimum.to_frame(site.room_ids) for step in made if step.optimum is not None]
     tables = {
         OPTIMAL_PLAN: pd.concat([OPTIMAL_PLAN.empty(), *optima], ignore_index=True) if optima else OPTIMAL_PLAN.empty(),
         DECISION_TRACE: trace_frame([row for step in made for row in step.plan.trace]),
-        SHADE_SETPOINT_SCHEDULE: pd.concat(good, ignore_index=True) if good else SHADE_SETPOINT_SCHEDULE.empty(),
+        SHADE_SETPOINT_SCHEDULE: good,
     }
     for frame, rows in tables.items():
         archive.replace(frame, rows, *span)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 from dagster import AssetCheckEvaluation, DagsterInstance
@@ -169,7 +170,9 @@ def test_a_plan_that_may_not_leave_is_not_stored_not_shown_not_delivered_and_peo
 
     def wrong(*given: object):
         *before, last = made(*given)
-        broken = last.plan.schedule.assign(shade_position=1.0)  # lowered, though nothing is known
+        place = last.plan.table.column_names.index("shade_position")
+        lowered = np.ones(len(last.plan.table))  # though nothing is known
+        broken = last.plan.table.set_column(place, last.plan.table.schema.field(place), [lowered])
         yield from before
         yield plan._Made(type(last.plan)(broken, last.plan.trace), last.optimum)
 
