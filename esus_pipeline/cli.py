@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,33 +55,28 @@ TABLE_FILE = TableFile()
 _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
+_ELSEWHERE = {
+    "commission": "esus_pipeline.model_command",
+    "influx": "esus_pipeline.influx.command",
+    "models": "esus_pipeline.model_command",
+    "pareto": "esus_pipeline.pareto_command",
+    "release": "esus_pipeline.release_command",
+    "savings": "esus_pipeline.savings_command",
+    "simulate": "esus_pipeline.simulator.command",
+}
+"""Command -> module that holds it under the same name."""
+
+
 class _LazyGroup(click.Group):
-    """Loads the commands of packages of their own only when they are asked for."""
+    """Loads the commands of other modules only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "commission", "influx", "models", "pareto", "release", "simulate"])
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "simulate":
-            from esus_pipeline.simulator.command import simulate
-
-            return simulate
-        if cmd_name == "release":
-            from esus_pipeline.release_command import release
-
-            return release
-        if cmd_name == "pareto":
-            from esus_pipeline.pareto_command import pareto
-
-            return pareto
-        if cmd_name == "influx":
-            from esus_pipeline.influx.command import influx
-
-            return influx
-        if cmd_name in ("commission", "models"):
-            from esus_pipeline import model_command
-
-            return model_command.commission if cmd_name == "commission" else model_command.models
+        if cmd_name in _ELSEWHERE:
+            command: click.Command = getattr(import_module(_ELSEWHERE[cmd_name]), cmd_name)
+            return command
         return super().get_command(ctx, cmd_name)
 
 
@@ -187,8 +183,9 @@ def export(asset: str, start: datetime, end: datetime, output: Path) -> None:
     """Write an asset's rows to a file.
 
     ASSET is raw_bms_readings, clean_series, point_states, gaps, room_table, weather_forecast, solar_gain,
-    solar_gain_pane, shade_setpoint_schedule or quarantine. The span names windows: readings and rooms are the rows of
-    those windows; forecasts, gains and plans are what was in force in them, each issue as a whole.
+    solar_gain_pane, shade_setpoint_schedule, savings or quarantine. The span names windows: readings and rooms are the
+    rows of those windows, savings those of the days that begin in it; forecasts, gains and plans are what was in force
+    in them, each issue as a whole.
     """
     from esus_pipeline.archive import ArchiveError
     from esus_pipeline.connect import archive

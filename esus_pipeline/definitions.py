@@ -6,6 +6,7 @@ from esus_pipeline.defs.automation import ASSETS, CHECKS, JOBS, SCHEDULES, SENSO
 from esus_pipeline.defs.delivery import delivery_definitions
 from esus_pipeline.defs.models import every_night, nightly, room_models
 from esus_pipeline.defs.resources import resources
+from esus_pipeline.defs.savings import daily_savings, every_morning, savings
 from esus_pipeline.settings import Settings, export_secrets
 
 
@@ -14,10 +15,10 @@ def build_definitions(settings: Settings | None = None, overrides: dict[str, obj
     settings = settings or Settings.from_env()
     delivery = delivery_definitions(settings)
     return dg.Definitions(
-        assets=[*ASSETS, *UPKEEP, room_models, *delivery["assets"]],
+        assets=[*ASSETS, *UPKEEP, room_models, savings, *delivery["assets"]],
         asset_checks=CHECKS,
-        jobs=[*JOBS, nightly, *delivery["jobs"]],
-        schedules=[*SCHEDULES, every_night],
+        jobs=[*JOBS, nightly, daily_savings, *delivery["jobs"]],
+        schedules=[*SCHEDULES, every_night, every_morning],
         sensors=[*SENSORS, *delivery["sensors"]],
         resources={**resources(settings), **(overrides or {})},
         executor=dg.in_process_executor,

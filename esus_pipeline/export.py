@@ -16,6 +16,7 @@ from esus_pipeline.frames import (
     POINT_STATE,
     QUARANTINE,
     RAW_BMS_READINGS,
+    SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
     SOLAR_GAIN_PANE,
@@ -33,7 +34,7 @@ ENDINGS = (".parquet", ".csv")
 
 _INSTANT = timedelta(microseconds=1)
 _ISSUED = {frame.name: frame for frame in (WEATHER_FORECAST, SOLAR_GAIN, SOLAR_GAIN_PANE, SHADE_SETPOINT_SCHEDULE)}
-_BY_WINDOW = {frame.name: frame for frame in (RAW_BMS_READINGS, CLEAN_SERIES, POINT_STATE, GAP, QUARANTINE)}
+_BY_WINDOW = {frame.name: frame for frame in (RAW_BMS_READINGS, CLEAN_SERIES, POINT_STATE, GAP, QUARANTINE, SAVINGS)}
 TABLES = sorted([*_ISSUED, *_BY_WINDOW, "room_table"])
 
 

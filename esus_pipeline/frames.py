@@ -416,6 +416,48 @@ ROOM_MODELS = Frame(
 )
 
 
+def _savings_fields() -> list[pa.Field]:
+    parties = {
+        "expected": "by the optimum in force when the day began; missing where there was none",
+        "measured": "as valves, dampers and temperatures were measured",
+        "plan": "by the room's model under the plan's commands",
+        "baseline": "by the room's model under the rule that the building runs without the plan",
+    }
+    figures = {
+        "heat_kwh": ("kWh", "heat by the radiators"),
+        "cooling_kwh": ("kWh", "heat removed by mechanical cooling"),
+        "cost": ("site's currency", "of heating and cooling"),
+        "discomfort": ("K h", "outside the occupied comfort band in working hours"),
+    }
+    return [
+        _number(f"{party}_{name}", unit, f"{what}, {whose}")
+        for party, whose in parties.items()
+        for name, (unit, what) in figures.items()
+    ]
+
+
+SAVINGS = Frame(
+    "savings",
+    "What each finished day's plan was worth in each room, against the rule that the building runs without it.",
+    pa.schema(
+        [
+            _time("day", "start of the UTC day"),
+            _text("room", "room of the site"),
+            _text("outcome", "carried_out or advice where the day counts, else why it does not"),
+            _text("reason", "why it does not count, in a sentence; empty where it does"),
+            _column("version", pa.int64(), "1", "of the room's model; 0 where none was learned", required=True),
+            *_savings_fields(),
+            _number("saving", "site's currency", "baseline's cost less the plan's, both by the model"),
+            _number("saving_low", "site's currency", "5th percentile of what the model's uncertainty leaves open"),
+            _number("saving_high", "site's currency", "95th percentile"),
+            _text("draws", "JSON list: the saving by each of the models that the readings leave open"),
+        ]
+    ),
+    key=("day", "room"),
+    time="day",
+)
+
+
 def room_table(quantities: Iterable[str]) -> Frame:
     """The 15-minute table of a site: one row per room and window, one column per quantity (canonical units).
 

@@ -51,7 +51,7 @@ def node(name: str):
     return GRAPH.get(dg.AssetKey(name))
 
 
-UPKEEP = {"point_rhythm", "room_models"}
+UPKEEP = {"point_rhythm", "room_models", "savings"}
 
 
 def test_there_are_the_assets_of_the_chain_and_of_the_upkeep():
@@ -103,6 +103,7 @@ def test_the_jobs_schedule_and_sensors():
     }
     assert {each.name: (each.cron_schedule, each.job_name) for each in repository.schedule_defs} == {
         "every_quarter_hour": ("3-59/15 * * * *", "quarter_hour"),
+        "every_morning": ("10 9 * * *", "daily_savings"),
         "every_night": ("20 2 * * *", "nightly"),
         "every_night_reread": ("40 1 * * *", "nightly_reread"),
         "every_noon": ("10 12 * * *", "daily_rhythm"),
