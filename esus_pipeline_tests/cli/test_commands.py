@@ -49,6 +49,7 @@ COMMANDS = [
     "quality",
     "recover",
     "release",
+    "savings",
     "simulate",
 ]
 
