@@ -155,17 +155,28 @@ def test_a_backfill_launched_in_the_browser_fills_a_day_in_one_run(demo):
     assert witness.hosts == {"127.0.0.1"}
 
 
-def test_the_checks_of_an_asset_say_in_the_browser_what_they_found(demo):
+CHECKS = {
+    ("raw_bms_readings", "freshness"): r"The newest reading of the building is \d+ min old",
+    ("raw_bms_readings", "schema_drift"): r"\d+ points vanished, \d+ renamed, \d+ new",
+    ("weather_forecast", "age"): r"Age of the forecast in force: [\d.]+ h",
+    ("weather_forecast", "plausibility"): r"Faults of the forecast in force: \d+",
+    ("clean_series", "completeness"): r"Share of expected room values: [\d.]+ %",
+    ("clean_series", "plausibility"): r"Share of readings that cannot be believed: [\d.]+ %",
+    ("clean_series", "window_contacts"): r"contradicts 0 of 6 window contacts",
+    ("point_states", "controller_lateness"): r"Lateness of a controller over what is normal for it: [\d.]+ min",
+    ("point_states", "points"): r"Share of points late, missing, stuck or implausible: [\d.]+ %",
+    ("shade_setpoint_schedule", "publishable"): r"Faults of the plan: 0",
+}
+
+
+def test_every_check_says_in_the_browser_what_it_found(demo):
     with browser(1500, 1100) as (page, witness):
-        page.goto(f"{demo.ui}/assets/clean_series?view=checks&checkDetail=completeness")
-        for name in ("completeness", "plausibility", "window_contacts"):
-            expect(page.get_by_text(name, exact=True).first).to_be_visible()
-        expect(page.get_by_text(re.compile(r"Share of expected room values: \d"))).to_be_visible()
-        expect(page.get_by_text(re.compile("Passed|Failed")).first).to_be_visible()
-        shoot(page, "checks")
-        page.get_by_text("window_contacts", exact=True).first.click()
-        expect(page.get_by_text(re.compile("contradicts 0 of 6 window contacts"))).to_be_visible()
-        shoot(page, "check-window-contacts")
+        for (asset, check), found in CHECKS.items():
+            page.goto(f"{demo.ui}/assets/{asset}?view=checks&checkDetail={check}")
+            expect(page.get_by_text(check, exact=True).first).to_be_visible()
+            expect(page.get_by_text(re.compile(found)).first).to_be_visible()
+            expect(page.get_by_text(re.compile("Passed|Failed")).first).to_be_visible()
+            shoot(page, f"check-{asset}-{check}".replace("_", "-"))
     assert witness.errors == []
     assert witness.hosts == {"127.0.0.1"}
 
