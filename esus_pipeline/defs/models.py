@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from esus_pipeline.archive import Archive
+from esus_pipeline.control.model.commissioning import commissioning_plan, table
 from esus_pipeline.control.model.now import models_in_force
 from esus_pipeline.control.model.past import read_past
 from esus_pipeline.control.model.score import HOURS
@@ -61,6 +62,7 @@ def room_models(context: dg.AssetExecutionContext, site: SiteResource, data: Dat
             "rooms_learned": sum(each.model.version > 0 for each in learned.values()),
             "models_taken": sum(each.taken for each in learned.values()),
             "lessons": dg.MetadataValue.md(_table(learned)),
+            "steps_that_would_teach": dg.MetadataValue.md(_steps(building, learned, context.partition_time_window.end)),
             "duration_seconds": (now() - started).total_seconds(),
         },
         check_results=[_check(learned, hours) for hours in HOURS],
@@ -82,6 +84,12 @@ def _table(learned: dict[str, Lesson]) -> str:
         unknown = ", ".join(each.model.unknown)
         lines.append(f"| {room} | {each.model.version} | {' | '.join(errors)} | {still} | {each.verdict} | {unknown} |")
     return "\n".join(lines)
+
+
+def _steps(site: Site, learned: dict[str, Lesson], end: datetime) -> str:
+    """What to do on the next free days to learn what is unknown."""
+    models = {room: each.model for room, each in learned.items() if each.model.version > 0}
+    return table(commissioning_plan(site, models, end.astimezone(site.zone).date()))
 
 
 def _check(learned: dict[str, Lesson], hours: int) -> dg.AssetCheckResult:

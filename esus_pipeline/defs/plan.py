@@ -155,7 +155,7 @@ def shade_setpoint_schedule(
     known = _known(building, archive, TimeWindow(as_of - STEP, as_of))
     inputs = known.inputs(as_of, _commands_before(archive, as_of))
     if as_of not in refused:
-        _publish_page(building, archive, data.plan_page, newest, inputs)
+        _publish_page(building, archive, data.plan_page, plan, inputs)
     context.add_asset_metadata(
         {"plan": dg.MetadataValue.md(_picture(plan_plot(building, newest, inputs.gains)))},
         partition_key=context.partition_keys[-1],
@@ -248,12 +248,13 @@ def _commands_before(archive: Archive, first: datetime) -> pd.DataFrame:
     return plans[plans["valid_time"] == plans["issued_at"]]
 
 
-def _publish_page(site: Site, archive: Archive, file: Path, plan: pd.DataFrame, inputs: PlanInputs) -> None:
+def _publish_page(site: Site, archive: Archive, file: Path, plan: Plan, inputs: PlanInputs) -> None:
     """Write the page unless a newer plan is stored. Runs may do so at once: a page is whole, and the newest stays."""
     if inputs.as_of.date() < archive.days(SHADE_SETPOINT_SCHEDULE)[-1]:
         return
     history = archive.read(room_frame(site), inputs.as_of - HISTORY, inputs.as_of)
-    page = plan_page(site, plan, inputs.gains, inputs.forecast, history).encode()
+    trace = trace_frame(plan.trace)
+    page = plan_page(site, plan.schedule, inputs.gains, inputs.forecast, history, trace).encode()
     file.parent.mkdir(parents=True, exist_ok=True)
     with files.locked(file):
         stored = archive.read(SHADE_SETPOINT_SCHEDULE, inputs.as_of, columns=["issued_at"])

@@ -11,6 +11,7 @@ from esus_pipeline.report import cards
 from esus_pipeline.report.chart import TimeAxis
 from esus_pipeline.report.render import ENVIRONMENT
 from esus_pipeline.report.stretches import day_words
+from esus_pipeline.report.trace import Trace, trace_words
 from esus_pipeline.site import Site
 
 
@@ -20,6 +21,7 @@ def plan_page(
     gains: pd.DataFrame | None = None,
     forecast: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
+    trace: pd.DataFrame | None = None,
 ) -> str:
     """The page of one plan.
 
@@ -29,6 +31,7 @@ def plan_page(
         gains: frames.SOLAR_GAIN behind the plan, one row per room and valid time.
         forecast: the issue of frames.WEATHER_FORECAST behind the plan.
         history: rows of the room table of the last hours.
+        trace: rows of frames.DECISION_TRACE of the plan.
 
     Returns:
         An HTML document. Its content security policy allows its own style sheet and nothing else.
@@ -48,6 +51,7 @@ def plan_page(
         made=_moment(as_of),
         forecast=_forecast(site, forecast, as_of),
         cards=[_card(site, room, plan, gains, history, axis) for room in site.room_ids],
+        traces=_traces(site, trace),
         layout=cards,
         style=Markup(style),  # noqa: S704  # our own file, without a value in it
         style_digest=digest,
@@ -65,6 +69,11 @@ def _card(
     sun = cards.window(gains, ["poa_global"], "valid_time", room, axis)
     measured = cards.window(history, ["air_temperature"], "timestamp", room, axis)
     return cards.card(site, room, plan, sun, measured[measured["timestamp"] < plan["valid_time"].min()], axis)
+
+
+def _traces(site: Site, trace: pd.DataFrame | None) -> dict[str, Trace]:
+    rows = [] if trace is None else trace.to_dict("records")
+    return {str(row["room"]): trace_words(site, {str(name): value for name, value in row.items()}) for row in rows}
 
 
 def _moment(local: datetime) -> str:

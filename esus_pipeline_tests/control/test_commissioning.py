@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from esus_pipeline.control.model import RoomModel
-from esus_pipeline.control.model.commissioning import commissioning_plan, words
+from esus_pipeline.control.model.commissioning import commissioning_plan, table, words
 from esus_pipeline.site import load_site
 
 SITE = load_site("tmv23")
@@ -42,3 +42,13 @@ def test_unknown_radiators_ask_for_a_warm_evening_and_a_known_room_for_nothing()
     assert commissioning_plan(SITE, learned(), TODAY) == []
     assert "nothing to commission" in words([])
     assert len(commissioning_plan(SITE, {}, TODAY)) > len(steps)
+
+
+def test_the_table_has_a_line_for_each_day_group_and_lesson():
+    lines = table(commissioning_plan(SITE, learned("k_shaded", "k_heat"), TODAY)).splitlines()[2:]
+    assert len(lines) == 6 + 2 * 2
+    south = next(line for line in lines if line.startswith("| Thu 2026-04-02 | 1.213, 1.215, 1.217 | "))
+    assert south.endswith("| k_shaded |")
+    assert south.count("shades open") >= 2
+    assert "heating setpoint 19 degC" in lines[0]
+    assert "nothing to commission" in table([])

@@ -60,6 +60,9 @@ def test_a_night_leaves_a_model_for_the_room_that_spoke_and_a_reason_for_the_oth
     [event] = result.asset_materializations_for_node("room_models")
     assert event.metadata["models_taken"].value == 1
     assert f"| {ROOM} | 1 |" in event.metadata["lessons"].value
+    steps = event.metadata["steps_that_would_teach"].value
+    assert "| Sun 2026-03-15 | 1.229, 1.231, 1.233 | " in steps
+    assert "shades closed" in steps
 
 
 def test_a_plan_is_told_the_model_the_state_and_the_people_that_were_known_at_its_instant(stored, instance):

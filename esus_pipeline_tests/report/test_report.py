@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from esus_pipeline.control import PlanInputs, make_plan
+from esus_pipeline.control import PlanInputs, decide, make_plan, trace_frame
 from esus_pipeline.report import plan_page, plan_plot, plan_words
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.control import cases
@@ -138,6 +138,36 @@ def test_what_comes_from_the_site_and_the_plan_is_escaped():
         assert "<script" not in text
         assert "<b>" not in text
     assert "&lt;b&gt;hot&lt;/b&gt; &amp; sunny" in plan_page(site, plan)
+
+
+def test_the_trace_of_each_decision_is_folded_away_on_its_card():
+    windy = cases.inputs(TMV23, at("2026-06-16T10:00"), mean=17, wind=14.0)
+    decided = decide(windy)
+    text = plan_page(TMV23, decided.schedule, windy.gains, trace=trace_frame(decided.trace))
+    page = Outline(text)
+    assert page.open == []
+    assert len([1 for name, attrs in page.elements if name == "details" and attrs == {"class": "trace"}]) == 6
+    first = text[text.index('<details class="trace">') : text.index("</article>")]
+    words = " ".join(re.sub("<[^>]+>", " ", first).split())
+    assert "told open; closed was wanted" in words
+    assert "expires Tue 13:00" in words
+    assert "tuned rule: there is no optimum of the last hour" in words
+    assert "open wind, won open: wind over the limit" in words
+    assert re.search(r"closed close \w+ \w+ closed: ", words)
+    assert "wind, measured 2.0 m/s 10 min" in words
+    assert "optimum not known" in words
+
+
+def test_a_trace_is_escaped():
+    decided = decide(INPUTS)
+    odd = trace_frame(decided.trace).assign(
+        source="<b>odd</b>",
+        losing='[{"rule": "<i>no</i>", "wish": "<i>"}]',
+        inputs='{"<u>": {"value": 1, "age_minutes": 2}}',
+    )
+    text = plan_page(TMV23, PLAN, trace=odd)
+    assert not re.search("<(b|i|u)>", text)
+    assert "&lt;i&gt;no&lt;/i&gt;" in text
 
 
 def test_a_plan_made_from_nothing_still_gives_words_a_page_and_a_plot():

@@ -8,6 +8,7 @@ raised heating setpoint tells the radiators and the walls. Nothing here moves an
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ RAISE = 2.0
 """K that the heating setpoint is raised by, within the comfort band of empty hours."""
 LOW_SUN = 5.0
 """Degrees over the horizon from which the sun counts."""
+NOTHING = "The readings tell everything that a step could teach; there is nothing to commission."
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,26 @@ def _heat_step(site: Site, room: str, day: date, teaches: tuple[str, ...]) -> St
     return Step(start, start + timedelta(hours=4), (room,), what, teaches)
 
 
+def table(steps: list[Step]) -> str:
+    """The plan as a Markdown table, a line per day, rooms and lesson: steps that take turns stand in one cell."""
+    if not steps:
+        return NOTHING
+    lines = ["| day (local) | rooms | steps | teaches |", "|---" * 4 + "|"]
+    ordered = sorted(steps, key=lambda step: (*_line(step), step.start))
+    for (day, rooms, teaches), own in groupby(ordered, _line):
+        told = "; ".join(f"{step.start:%H:%M}-{step.end:%H:%M} {step.what}" for step in own)
+        lines.append(f"| {day:%a %Y-%m-%d} | {', '.join(rooms)} | {told} | {', '.join(teaches)} |")
+    return "\n".join(lines)
+
+
+def _line(step: Step) -> tuple[date, tuple[str, ...], tuple[str, ...]]:
+    return step.start.date(), step.rooms, step.teaches
+
+
 def words(steps: list[Step]) -> str:
     """The plan as a table for a person."""
     if not steps:
-        return "The readings tell everything that a step could teach; there is nothing to commission."
+        return NOTHING
     lines = [
         f"{step.start:%a %Y-%m-%d %H:%M} - {step.end:%H:%M}  {', '.join(step.rooms):<24} {step.what}"
         f"  (teaches {', '.join(step.teaches)})"

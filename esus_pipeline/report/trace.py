@@ -1,0 +1,94 @@
+"""What a room's card tells of the decision in force: who asked for what, on which inputs, and how long it holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from esus_pipeline.control import CLOSED, OPEN, RULES, Rule
+from esus_pipeline.report.stretches import day_clock
+from esus_pipeline.site import Site
+
+_INPUTS = {
+    "air_temperature_degC": ("room temperature", "{:.1f} degC"),
+    "wind_speed_m_s": ("wind, measured", "{:.1f} m/s"),
+    "wind_forecast_m_s": ("wind, forecast", "{:.1f} m/s"),
+    "facade_irradiance_W_m2": ("sun on the facade", "{:.0f} W/m2"),
+    "outdoor_forecast_degC": ("outdoors, forecast", "{:.1f} degC"),
+    "presence_share": ("somebody seen, share of the time", "{:.2f}"),
+    "window_open": ("window open, share of the time", "{:.2f}"),
+    "optimum": ("optimum", "computed"),
+}
+"""Name in frames.DECISION_TRACE -> how people call it, and its value with the unit."""
+_HOUR = 60.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one rule asked for."""
+
+    rule: str
+    wish: str
+    meaning: str
+    won: bool
+
+
+@dataclass(frozen=True)
+class Read:
+    """One input: what it said and how old it was."""
+
+    name: str
+    value: str
+    age: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One room's decision in words."""
+
+    facts: list[tuple[str, str]]
+    asked: list[Asked]
+    """In the order of precedence, the winner first."""
+    inputs: list[Read]
+
+
+def trace_words(site: Site, row: Mapping[str, Any]) -> Trace:
+    """A row of frames.DECISION_TRACE for a person; times are local."""
+    told, wanted = (_position(row[name]) for name in ("position", "wanted_position"))
+    facts = [
+        ("told", told if told == wanted else f"{told}; {wanted} was wanted"),
+        ("wish of", str(row["source"])),
+        ("before", f"{_position(CLOSED if row['held_closed'] else OPEN)} for {_length(row['held_minutes'])}"),
+        ("moves today", str(row["moves_today"])),
+        ("expires", _clock(site, row["expires_at"])),
+    ]
+    if pd.notna(row["holds_until"]):
+        facts.insert(4, ("held until", _clock(site, row["holds_until"])))
+    losing = [_asked(each["rule"], each["wish"]) for each in json.loads(row["losing"])]
+    inputs = [_read(name, told) for name, told in json.loads(row["inputs"]).items()]
+    return Trace(facts, [_asked(str(row["rule"]), told, won=True), *losing], inputs)
+
+
+def _asked(rule: str, wish: str, won: bool = False) -> Asked:
+    return Asked(rule, wish, RULES[Rule(rule)] if rule in list(Rule) else "", won)
+
+
+def _read(name: str, told: Mapping[str, float | None]) -> Read:
+    title, shape = _INPUTS.get(name, (name, "{:g}"))
+    value, age = told["value"], told["age_minutes"]
+    known = value is not None or (name == "optimum" and age is not None)
+    return Read(title, shape.format(value) if known else "not known", _length(age) if age is not None else "")
+
+
+def _position(position: float) -> str:
+    return {OPEN: "open", CLOSED: "closed"}.get(float(position), f"{position:.0%} closed")
+
+
+def _length(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes < 2 * _HOUR else f"{minutes / _HOUR:.0f} h"
+
+
+def _clock(site: Site, instant: pd.Timestamp) -> str:
+    return day_clock(instant.tz_convert(site.zone))
