@@ -58,7 +58,7 @@ def settings(home, recorded):
         done = subprocess.run(
             [
                 *PYTHON, "-m", "dagster", "asset", "materialize", "-m", "esus_pipeline.definitions",
-                "--select", "not key:room_models", "--partition-range",
+                "--select", "not (key:room_models or key:savings)", "--partition-range",
                 f"{DAY:%Y-%m-%d-%H:%M}...{NEXT_DAY - STEP:%Y-%m-%d-%H:%M}",
             ],
             env=environment(**settings), cwd=home, capture_output=True, text=True, timeout=180, check=False,
