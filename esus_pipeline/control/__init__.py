@@ -10,6 +10,7 @@ from esus_pipeline.control.override import Override, overrides
 from esus_pipeline.control.plan import Plan, decide, make_plan
 from esus_pipeline.control.planner import Planner
 from esus_pipeline.control.rules import CLOSED, OPEN, RULES, Rule
+from esus_pipeline.control.setpoints import told_setpoints
 from esus_pipeline.control.trace import trace_frame
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "optimise",
     "overrides",
     "shade_states",
+    "told_setpoints",
     "trace_frame",
 ]

@@ -48,6 +48,14 @@ class ShadeState:
 
 
 @dataclass(frozen=True)
+class Told:
+    """The setpoints that a room was last told, degC."""
+
+    heating: float
+    cooling: float
+
+
+@dataclass(frozen=True)
 class RoomState:
     """What is estimated of a room at the start of a plan."""
 
@@ -85,6 +93,8 @@ class PlanInputs:
     shades: Mapping[str, ShadeState] = field(default_factory=dict)
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """Shades that somebody moved by hand, by room, from `override.overrides`."""
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """Setpoints in force until now, by room, from `setpoints.told_setpoints`."""
     models: Mapping[str, RoomModel] = field(default_factory=dict)
     """Learned models by room; a room without one is planned with the prior from the site's geometry."""
     states: Mapping[str, RoomState] = field(default_factory=dict)
@@ -125,6 +135,7 @@ class Horizon:
     """(N,) whether the forecast says anything of the wind."""
     shades: Mapping[str, ShadeState]
     overrides: Mapping[str, Override]
+    told: Mapping[str, Told]
 
     @property
     def temperature(self) -> Array:
@@ -167,6 +178,7 @@ def read_horizon(inputs: PlanInputs, steps: int = STEPS) -> Horizon:
         wind_forecast=~np.isnan(foreseen[PAST:]),
         shades=inputs.shades,
         overrides=inputs.overrides,
+        told=inputs.told,
     )
 
 

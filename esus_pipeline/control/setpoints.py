@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 
-from esus_pipeline.control.inputs import Array, Horizon, Mask
+from esus_pipeline.control.inputs import Array, Horizon, Mask, Told
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -45,6 +46,23 @@ def make_setpoints(horizon: Horizon) -> Setpoints:
         occupied=np.minimum(before, after) == 0,
         limit=np.where(at_work, occupied.high, unoccupied.high),
     )
+
+
+def told_setpoints(commanded: pd.DataFrame, as_of: datetime) -> dict[str, Told]:
+    """What each room was told for the step before `as_of`; empty where it was told nothing.
+
+    Args:
+        commanded: rows of frames.SHADE_SETPOINT_SCHEDULE that came into force before `as_of`, by ascending valid_time.
+        as_of: when the next plan begins.
+    """
+    if not len(commanded):
+        return {}
+    first, end = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(
+        [pd.Timestamp(as_of - STEP), pd.Timestamp(as_of)]
+    )
+    last = commanded.iloc[first:end]
+    pairs = zip(last["heating_setpoint"], last["cooling_setpoint"], strict=True)
+    return {room: Told(*pair) for room, pair in zip(last["room"], pairs, strict=True)}
 
 
 def _after_start(site: Site, local: datetime) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeState, decide, optimise, overrides
 from esus_pipeline.control.groups import shade_groups
-from esus_pipeline.control.inputs import OUTLOOK, read_horizon
+from esus_pipeline.control.inputs import OUTLOOK, Told, read_horizon
 from esus_pipeline.control.optimiser import ProblemError, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import outlook
@@ -137,6 +137,27 @@ def test_a_hand_on_a_shade_is_seen_respected_for_a_while_and_released():
     assert plan["rule"].head(5).tolist()[:4] == [Rule.MANUAL] * 4
     assert plan["shade_position"].head(4).eq(0).all()
     assert "moved by hand in 1.213 at 09:45, respected until 11:00" in plan["reason"].iloc[0]
+
+
+def test_a_new_optimum_starts_from_the_setpoints_that_are_in_force():
+    night = cases.inputs(TMV23, at("2026-01-15T20:00"), mean=-2, temperature=19)
+    optimum = optimise(night)
+    warm = replace(optimum, heating=np.full_like(optimum.heating, 500.0), air=np.full_like(optimum.air, 23.0))
+    calm = replace(optimum, heating=np.zeros_like(optimum.heating))
+    idle, busy = Told(17.0, 29.0), Told(22.0, 24.0)
+
+    def setpoints(told, optimum):
+        plan = rows(replace(night, told=dict.fromkeys(TMV23.room_ids, told)), SOUTH, optimum)
+        return plan["heating_setpoint"].to_numpy()[:12], plan["cooling_setpoint"].to_numpy()[:12]
+
+    rise = 0.25 * np.arange(1, 13)
+    np.testing.assert_allclose(setpoints(idle, warm)[0], 17 + rise)
+    heating, cooling = setpoints(busy, calm)
+    np.testing.assert_allclose(heating, 22 - rise)
+    np.testing.assert_allclose(cooling, 24 + rise)
+    np.testing.assert_allclose(setpoints(idle, calm), np.tile([[17.0], [29.0]], 12))
+    windows_were_open = replace(night, as_of=at("2026-01-15T09:00"), told={SOUTH: idle})
+    assert rows(windows_were_open, SOUTH, optimum)["heating_setpoint"].iloc[0] >= 20.0
 
 
 def test_an_open_window_turns_heating_and_cooling_off_and_glare_lowers_for_somebody_who_is_there():

@@ -20,6 +20,7 @@ from esus_pipeline.control.model.room_model import SUPPLY_AIR
 from esus_pipeline.control.optimiser import current
 from esus_pipeline.control.override import Override, overrides
 from esus_pipeline.control.planner import Planner
+from esus_pipeline.control.setpoints import told_setpoints
 from esus_pipeline.frames import BUILDING, STEP
 from esus_pipeline.site import Site
 from esus_pipeline.solar import pane_gains, room_gains
@@ -28,7 +29,7 @@ _PERCENT = {"radiator_valve": "radiator_valve", "cooling_valve": "cooling_valve"
 """Reading 0..1 -> quantity of the room table in percent."""
 _AS_IS = {"air_temperature": "air_temperature", "co2": "co2", "presence": "occupancy", "window_open": "window_open"}
 _TOLD = ("shade_position", "heating_setpoint", "cooling_setpoint")
-_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "rule"]
+_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
 _ELSEWHERE = 0.1
 """Of a shade's travel."""
 _WIND_MEMORY = timedelta(hours=6) // STEP
@@ -71,6 +72,7 @@ class Optimal:
                 past_wind=self._past_wind(),
                 shades=shade_states(self._commanded, now, self._site.zone),
                 overrides=self._overrides(observation),
+                told=told_setpoints(self._commanded, now),
                 models=self._models,
                 states=self._states() if renew else {},
                 people=observation.people,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from esus_pipeline.control.inputs import Array, Horizon, Mask, PlanInputs
+from esus_pipeline.control.inputs import Array, Horizon, Mask, PlanInputs, Told
 from esus_pipeline.control.model.room_model import SUPPLY_AIR, RoomModel, discretise
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
 from esus_pipeline.control.optimiser.outlook import cooling_limit, expected_people, prior
@@ -35,29 +35,44 @@ class Commands:
 def follow_setpoints(horizon: Horizon, setpoints: Setpoints, optimum: Optimum | None) -> Commands:
     """The calendar's setpoints, moved where the optimum heats or cools ahead of time; never faster than RAMP.
 
-    The calendar's are within the rate; raising (lowering) them by cones of that slope keeps them so.
+    The calendar's are within the rate; raising (lowering) them by cones of that slope keeps them so. The first step
+    starts from what is in force, whatever the optimum before this one wanted.
     """
     rooms = len(horizon.site.rooms)
-    heating = np.tile(setpoints.heating, (rooms, 1))
-    cooling = np.tile(setpoints.cooling, (rooms, 1))
-    if optimum is None:
-        return Commands(heating, cooling)
+    peaks, pits = np.full((rooms, horizon.steps), -np.inf), np.full((rooms, horizon.steps), np.inf)
+    if optimum is not None:
+        _ahead_of_time(horizon, setpoints, optimum, peaks, pits)
+    nothing = Told(np.nan, np.nan)
+    told = [horizon.told.get(room, nothing) for room in horizon.site.room_ids]
+    heating = _eased(setpoints.heating, peaks, np.array([each.heating for each in told]))
+    cooling = -_eased(-setpoints.cooling, -pits, -np.array([each.cooling for each in told]))
+    heating = np.minimum(heating, np.maximum(setpoints.heating, setpoints.cooling - GAP))
+    return Commands(heating, np.maximum(cooling, np.minimum(setpoints.cooling, heating + GAP)))
+
+
+def _ahead_of_time(horizon: Horizon, setpoints: Setpoints, optimum: Optimum, peaks: Array, pits: Array) -> None:
+    """Write into (R, N) peaks and pits, degC, how warm and how cold the optimum has rooms beside the calendar."""
     place = _ends(horizon, optimum)
     usable = (place >= 0) & (place < horizon.steps)
-    if not usable.any():
-        return Commands(heating, cooling)
     at = place[usable]
     air = optimum.air[:, usable]
+    heating, cooling = setpoints.heating[at], setpoints.cooling[at]
     with np.errstate(invalid="ignore"):
-        early = (optimum.heating[:, usable] > BUSY) & (air > heating[:, at] + WORTH_A_SETPOINT)
-        ahead = (optimum.cooling[:, usable] > BUSY) & (air < cooling[:, at] - horizon.site.control.margin - BELOW)
-    peaks = np.full(heating.shape, -np.inf)
+        early = (optimum.heating[:, usable] > BUSY) & (air > heating + WORTH_A_SETPOINT)
+        ahead = (optimum.cooling[:, usable] > BUSY) & (air < cooling - horizon.site.control.margin - BELOW)
     peaks[:, at] = np.where(early, air, -np.inf)
-    pits = np.full(cooling.shape, np.inf)
     pits[:, at] = np.where(ahead, air, np.inf)
-    heating = np.maximum(heating, _cones(peaks))
-    cooling = np.minimum(cooling, -_cones(-pits))
-    return Commands(np.minimum(heating, setpoints.cooling - GAP), np.maximum(cooling, heating + GAP))
+
+
+def _eased(calendar: Array, peaks: Array, told: Array) -> Array:
+    """(R, N) the least course over calendar (N,) and peaks (R, N) that begins where it was told (R,), NaN for unknown.
+
+    The calendar is never waited for: what was told below it, because a window was open, holds nothing back.
+    """
+    reach = _RATE * np.arange(1, len(calendar) + 1)
+    falling = np.where(told > calendar[0], told, -np.inf)[:, None] - reach
+    rising = np.where(np.isnan(told), np.inf, np.fmax(told, calendar[0]))[:, None] + reach
+    return np.minimum(np.maximum(np.maximum(calendar, _cones(peaks)), falling), np.maximum(calendar, rising))
 
 
 def _ends(horizon: Horizon, optimum: Optimum) -> np.ndarray:
