@@ -14,13 +14,18 @@ from esus_pipeline.control.plan import Plan, decide
 class Planner:
     """Remembers the optimum between plans. Instants must not go back."""
 
-    def __init__(self, optimum: Optimum | None = None, pool: ThreadPoolExecutor | None = None) -> None:
-        """`optimum` is the last one that was stored; `pool` solves shade groups side by side."""
+    def __init__(
+        self,
+        optimum: Optimum | None = None,
+        pool: ThreadPoolExecutor | None = None,
+        models: Mapping[str, RoomModel] | None = None,
+    ) -> None:
+        """`optimum` is the last one and `models` those it was made with; `pool` solves shade groups side by side."""
         self.optimum = optimum
         self.renewed = False
         """Whether the last plan made a new optimum."""
         self._pool = pool
-        self._models: Mapping[str, RoomModel] = {}
+        self.models: Mapping[str, RoomModel] = models or {}
 
     def due(self, as_of: datetime) -> bool:
         """Whether a plan of that instant will make a new optimum."""
@@ -30,5 +35,5 @@ class Planner:
         """The plan of `inputs.as_of`, with a new optimum where the last one has served its hour or is a failed one."""
         self.renewed = self.due(inputs.as_of)
         if self.renewed:
-            self.optimum, self._models = optimise(inputs, self._pool), inputs.models
-        return decide(inputs if self.renewed else replace(inputs, models=self._models), self.optimum)
+            self.optimum, self.models = optimise(inputs, self._pool), inputs.models
+        return decide(inputs if self.renewed else replace(inputs, models=self.models), self.optimum)

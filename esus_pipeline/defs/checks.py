@@ -23,11 +23,11 @@ from esus_pipeline.defs.plan import shade_setpoint_schedule
 from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.resources import BmsResource, DataResource, SiteResource
-from esus_pipeline.defs.weather import stored_forecasts, weather_forecast
+from esus_pipeline.defs.weather import weather_forecast
 from esus_pipeline.frames import CLEAN_SERIES, POINT_STATE, RAW_BMS_READINGS, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
-from esus_pipeline.weather import Issues
+from esus_pipeline.weather import Issues, stored_forecasts
 
 CONTEXT = timedelta(hours=24)
 """What the plot of a single window that failed shows before it."""

@@ -1,20 +1,12 @@
 """Asset `electricity_price`: what electricity costs, day ahead."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-
 import dagster as dg
-import pandas as pd
 
-from esus_pipeline.archive import Archive
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.partitions import window_ends
 from esus_pipeline.defs.resources import DataResource, PriceResource, SiteResource
 from esus_pipeline.frames import ELECTRICITY_PRICE, QUARANTINE
-from esus_pipeline.prices import obtain
-
-LOOK_BACK = timedelta(days=3)
-LOOK_AHEAD = timedelta(days=3)
+from esus_pipeline.prices import obtain, stored_prices
 
 
 @window_asset(ELECTRICITY_PRICE, "prices", {"parquet"})
@@ -40,8 +32,3 @@ def electricity_price(
             "duration_seconds": (now() - started).total_seconds(),
         }
     )
-
-
-def stored_prices(archive: Archive, ends: Sequence[datetime]) -> pd.DataFrame:
-    """Stored prices that plans at these instants may use."""
-    return archive.read(ELECTRICITY_PRICE, ends[0] - LOOK_BACK, ends[-1] + LOOK_AHEAD)

@@ -1,6 +1,5 @@
 """Assets `weather_forecast` and `solar_gain`: what the sky will do, and what comes through the windows."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -23,9 +22,7 @@ from esus_pipeline.solar import (
     room_gains,
     with_nowcast,
 )
-from esus_pipeline.weather import LOOK_BACK, Issues, obtain
-
-_INSTANT = timedelta(microseconds=1)
+from esus_pipeline.weather import Issues, obtain, stored_forecasts
 
 SENSOR_LOOK_BACK = timedelta(hours=1)
 """What the facade sensors said in this time before a window is read; younger than it are those that count."""
@@ -109,13 +106,3 @@ def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame,
         pd.concat([SOLAR_GAIN_PANE.empty(), *base.values()], ignore_index=True),
         pd.concat(nowcasts, ignore_index=True),
     )
-
-
-def stored_forecasts(archive: Archive, ends: Sequence[datetime]) -> pd.DataFrame:
-    """Stored issues that windows with these ends may use."""
-    return archive.read(WEATHER_FORECAST, ends[0] - LOOK_BACK, ends[-1] + _INSTANT)
-
-
-def stored_gains(archive: Archive, ends: Sequence[datetime]) -> pd.DataFrame:
-    """Stored gains of those issues, nowcasts included."""
-    return archive.read(SOLAR_GAIN, ends[0] - LOOK_BACK, ends[-1] + _INSTANT)

@@ -1,10 +1,21 @@
 """What electricity was known to cost at an instant, as a building pays it."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pandas as pd
 
+from esus_pipeline.archive import Archive
+from esus_pipeline.frames import ELECTRICITY_PRICE
 from esus_pipeline.site import Site
+
+LOOK_BACK = timedelta(days=3)
+LOOK_AHEAD = timedelta(days=3)
+
+
+def stored_prices(archive: Archive, ends: Sequence[datetime]) -> pd.DataFrame:
+    """Stored prices that plans at these instants may use."""
+    return archive.read(ELECTRICITY_PRICE, ends[0] - LOOK_BACK, ends[-1] + LOOK_AHEAD)
 
 
 def known_prices(site: Site, prices: pd.DataFrame, as_of: datetime) -> "pd.Series[float] | None":

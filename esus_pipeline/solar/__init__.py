@@ -5,7 +5,7 @@ the facade sensors; `latest_known` picks what was known at an instant, and `Esti
 """
 
 from esus_pipeline.solar.gains import pane_gains, room_gains
-from esus_pipeline.solar.known import Estimates, latest_known, with_nowcast
+from esus_pipeline.solar.known import Estimates, latest_known, stored_gains, with_nowcast
 from esus_pipeline.solar.sensors import (
     NOWCAST_SPAN,
     FacadeFactor,
@@ -26,5 +26,6 @@ __all__ = [
     "nowcast",
     "pane_gains",
     "room_gains",
+    "stored_gains",
     "with_nowcast",
 ]

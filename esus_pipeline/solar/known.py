@@ -1,9 +1,21 @@
 """Which estimate was known at an instant: the one rule by which plans read stored gains."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.frames import SOLAR_GAIN
+from esus_pipeline.weather import LOOK_BACK
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def stored_gains(archive: Archive, ends: Sequence[datetime]) -> pd.DataFrame:
+    """Stored gains of the issues that windows with these ends may use, nowcasts included."""
+    return archive.read(SOLAR_GAIN, ends[0] - LOOK_BACK, ends[-1] + _INSTANT)
 
 
 class Estimates:

@@ -14,6 +14,7 @@ from esus_pipeline.weather.known import (
     known_at,
     newest_by_time,
     steering_age,
+    stored_forecasts,
 )
 from esus_pipeline.weather.met_norway import MetNorway
 from esus_pipeline.weather.obtain import Obtained, obtain
@@ -39,5 +40,6 @@ __all__ = [
     "newest_by_time",
     "obtain",
     "steering_age",
+    "stored_forecasts",
     "wire",
 ]

@@ -1,8 +1,12 @@
 """Which issue was known at an instant: the one rule by which plans, backfills and evaluations choose a forecast."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.frames import WEATHER_FORECAST
 
 MAX_AGE = timedelta(hours=6)
 """A forecast older than this must not steer shades; plans then fall back to the safe rule."""
@@ -12,6 +16,13 @@ HINDCAST_SPAN = timedelta(hours=24)
 
 LOOK_BACK = timedelta(hours=48)
 """How far before the first instant of interest to read stored issues, so that the last good one is among them."""
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def stored_forecasts(archive: Archive, ends: Sequence[datetime]) -> pd.DataFrame:
+    """Stored issues that windows with these ends may use."""
+    return archive.read(WEATHER_FORECAST, ends[0] - LOOK_BACK, ends[-1] + _INSTANT)
 
 
 class Issues:

@@ -10,7 +10,8 @@ import pytest
 from dagster import AssetCheckEvaluation, DagsterInstance
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.defs import checks, plan
+from esus_pipeline.control import course
+from esus_pipeline.defs import checks
 from esus_pipeline.defs.alerts import check_conditions
 from esus_pipeline.defs.checks import CHECKS, publishable, schema_drift
 from esus_pipeline.defs.jobs import ASSETS
@@ -166,17 +167,16 @@ def test_a_plan_that_may_not_leave_is_not_stored_not_shown_not_delivered_and_peo
     good = planned(instance, tmp_path)
     assert good.success
     shown = page.read_text(encoding="utf-8")
-    made = plan._plans
+    made = course._made
 
     def wrong(*given: object):
-        *before, last = made(*given)
+        stored, standing, [*before, last] = made(*given)
         place = last.plan.table.column_names.index("shade_position")
         lowered = np.ones(len(last.plan.table))  # though nothing is known
         broken = last.plan.table.set_column(place, last.plan.table.schema.field(place), [lowered])
-        yield from before
-        yield plan._Made(type(last.plan)(broken, last.plan.trace), last.optimum)
+        return stored, standing, [*before, course.Made(type(last.plan)(broken, last.plan.trace), last.optimum)]
 
-    monkeypatch.setattr(plan, "_plans", wrong)
+    monkeypatch.setattr(course, "_made", wrong)
     bad = planned(instance, tmp_path)
     assert not bad.success
     [each] = bad.get_asset_check_evaluations()
@@ -189,6 +189,6 @@ def test_a_plan_that_may_not_leave_is_not_stored_not_shown_not_delivered_and_peo
     assert (row["source"], row["reason"]) == ("plan", "unpublishable_plan")
     assert "a shade is not open" in row["record"]
     assert "check:shade_setpoint_schedule:publishable" in [c.key for c in check_conditions(instance, datetime.now(UTC))]
-    monkeypatch.setattr(plan, "_plans", made)
+    monkeypatch.setattr(course, "_made", made)
     assert planned(instance, tmp_path).success
     assert check_conditions(instance, datetime.now(UTC)) == []

@@ -1,0 +1,117 @@
+"""What is stored of a day, as the inputs of its plans: nothing that was not known when a plan was issued.
+
+Belongs here: what to read for the plans of a day, and what of it each plan may use. Does not belong here: planning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import pandas as pd
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.control.inputs import PlanInputs, RoomState, shade_states
+from esus_pipeline.control.model.now import Now
+from esus_pipeline.control.override import overrides
+from esus_pipeline.frames import BUILDING, CLEAN_SERIES, OVERRIDE_RELEASE, STEP
+from esus_pipeline.prices import known_prices, stored_prices
+from esus_pipeline.readings import room_frame
+from esus_pipeline.site import Site
+from esus_pipeline.solar import Estimates, stored_gains
+from esus_pipeline.weather import Issues, steering_age, stored_forecasts
+
+WIND_LOOK_BACK = timedelta(hours=1)
+
+WIND_MEMORY = timedelta(hours=6)
+"""How far back a strong wind is remembered."""
+
+OVERRIDE_LOOK_BACK = timedelta(hours=25)
+"""How far back a hand on a shade is looked for; longer than a site may hold it."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stored rows that the plans of one day draw on."""
+
+    site: Site
+    issues: Issues
+    gains: Estimates
+    rooms: pd.DataFrame
+    """Rows of the room table, by ascending timestamp."""
+    wind_stamps: pd.Series
+    prices: pd.DataFrame
+    releases: pd.DataFrame
+
+    def _released(self, as_of: datetime) -> dict[str, datetime]:
+        """When each room's override was last ended by somebody."""
+        if self.releases.empty:
+            return {}
+        known = self.releases[self.releases["released_at"] <= as_of]
+        return {str(room): at.to_pydatetime() for room, at in known.groupby("room")["released_at"].max().items()}
+
+    def _past_wind(self, as_of: datetime) -> "pd.Series[float]":
+        """What the building's own sensor read in the hours before `as_of`, by start of the window."""
+        return self._wind.loc[as_of - WIND_MEMORY : as_of - STEP]
+
+    @cached_property
+    def _wind(self) -> "pd.Series[float]":
+        quantity = self.site.wind.quantity
+        rows = self.rooms[self.rooms["room"] == BUILDING].set_index("timestamp")
+        return rows[quantity] if quantity in rows else pd.Series(dtype=float, index=rows.index)
+
+    @cached_property
+    def _times(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self.rooms["timestamp"])
+
+    def inputs(self, as_of: datetime, commanded: pd.DataFrame, told: Now | None = None) -> PlanInputs:
+        """What a plan issued at `as_of` may use, after the commands of the plans before it.
+
+        `told` is what is known of the rooms, for a plan that makes a new optimum; without it, prices are left out too.
+        """
+        known = told or Now()
+        newest, end = self._times.searchsorted([pd.Timestamp(as_of - STEP), pd.Timestamp(as_of)])
+        stamps = self.wind_stamps[self.wind_stamps < as_of]
+        forecast = self.issues.known_at(as_of)
+        return PlanInputs(
+            site=self.site,
+            as_of=as_of,
+            forecast=forecast,
+            forecast_age=steering_age(forecast, as_of),
+            gains=self.gains.known_at(as_of),
+            rooms=self.rooms.iloc[newest:end],
+            wind_age=as_of - stamps.max() if len(stamps) else None,
+            past_wind=self._past_wind(as_of),
+            prices=known_prices(self.site, self.prices, as_of) if told else None,
+            shades=shade_states(commanded, as_of, self.site.zone),
+            overrides=overrides(self.site, commanded, self.rooms.iloc[:end], as_of, self._released(as_of)),
+            models=known.models,
+            states={
+                room: RoomState(float(state.x[0]), float(state.x[1]), float(state.disturbance))
+                for room, state in known.states.items()
+            },
+            people=known.people,
+        )
+
+
+def read_stored(site: Site, archive: Archive, ends: Sequence[datetime]) -> Stored:
+    """What plans issued at `ends`, the ends of windows of one UTC day in a row, draw on."""
+    start, end = ends[0] - STEP, ends[-1]
+    wind = archive.read(
+        CLEAN_SERIES,
+        start - WIND_LOOK_BACK,
+        end,
+        columns=["timestamp"],
+        quantity=[site.wind.quantity],
+        quality=["good"],
+    )
+    rooms = archive.read(room_frame(site), start - OVERRIDE_LOOK_BACK, end)
+    return Stored(
+        site=site,
+        issues=Issues(stored_forecasts(archive, ends)),
+        gains=Estimates(stored_gains(archive, ends)),
+        rooms=rooms.sort_values("timestamp", kind="stable", ignore_index=True),
+        wind_stamps=wind["timestamp"],
+        prices=stored_prices(archive, ends),
+        releases=archive.read(OVERRIDE_RELEASE, start - OVERRIDE_LOOK_BACK, end + STEP),
+    )

@@ -1,0 +1,64 @@
+"""A long range planned in parts: the same plans as in one, wherever the parts meet."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import pandas as pd
+import pytest
+
+from esus_pipeline.archive import Archive
+from esus_pipeline.control import course
+from esus_pipeline.control.course import LEAST_DAYS, Standing, parts, plan_days
+from esus_pipeline.frames import DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.site import load_site
+
+MIDNIGHT = datetime(2026, 6, 15, tzinfo=UTC)
+DAYS = [[MIDNIGHT + timedelta(days=day) + step * STEP for step in range(1, 97)] for day in range(3)]
+SITE = load_site("tmv23")
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 8])
+def test_parts_are_the_range_and_none_has_much_more_to_do(most):
+    for length in range(1, 40):
+        days = [[MIDNIGHT + timedelta(days=day)] for day in range(length)]
+        found = parts(days, most)
+        assert list(chain(*found)) == days
+        assert len(found) <= max(1, min(most, length // LEAST_DAYS))
+        assert len(found[0]) <= -(-(length + len(found)) // len(found)) + 1
+        assert all(len(part) < len(found[0]) for part in found[1:])
+
+
+@pytest.fixture
+def planned(monkeypatch, tmp_path):
+    """Days of which nothing is known, planned on so many cores: their tables, and how many parts were planned here."""
+    monkeypatch.setattr(course, "LEAST_DAYS", 1)
+
+    def plan(cores: int) -> tuple[list[pd.DataFrame], int]:
+        calls, archive, whole = [], Archive(tmp_path / str(cores)), course._planned
+        monkeypatch.setattr(course.os, "cpu_count", lambda: cores)
+        monkeypatch.setattr(course, "_planned", lambda *given: calls.append(given) or whole(*given))
+        plan_days(SITE, archive, DAYS)
+        monkeypatch.setattr(course, "_planned", whole)
+        tables = (SHADE_SETPOINT_SCHEDULE, OPTIMAL_PLAN, DECISION_TRACE)
+        return [archive.read(frame).sort_values(list(frame.key), ignore_index=True) for frame in tables], len(calls)
+
+    return plan
+
+
+def test_two_parts_are_planned_as_one_and_a_part_that_began_elsewhere_again(planned, monkeypatch):
+    whole, once = planned(1)
+    halves, also_once = planned(2)
+    monkeypatch.setattr(Standing, "same", lambda *_: False)
+    mended, twice = planned(2)
+    assert [once, also_once, twice] == [1, 1, 2]  # a part in another process is not counted
+    for one, two, three in zip(whole, halves, mended, strict=True):
+        pd.testing.assert_frame_equal(one, two)
+        pd.testing.assert_frame_equal(one, three)
+
+
+def test_another_command_another_optimum_or_another_model_is_another_standing():
+    commanded = pd.DataFrame({"room": ["1.213", "1.215"], "shade_position": [0.0, 1.0]})
+    began = Standing(commanded, None, {})
+    assert began.same(Standing(commanded.copy(), None, {}), SITE.room_ids)
+    assert not began.same(replace(began, commanded=commanded.assign(shade_position=0.0)), SITE.room_ids)
