@@ -107,3 +107,11 @@ def test_co2_and_presence_count_people_where_nobody_is_counted():
     only_presence = people_present(room, frame[["occupancy"]])
     assert only_presence[people == 3] == pytest.approx(0.6 * room.occupants)
     assert np.isnan(people_present(room, frame[[]])).all()
+
+
+@pytest.mark.parametrize("length", range(5))
+def test_people_are_counted_from_however_few_quarters_there_are(length):
+    frame = pd.DataFrame({"co2": np.full(length, 600.0), "occupancy": 1.0, "damper_position": 30.0})
+    counted = people_present(SITE.room("1.213"), frame)
+    assert len(counted) == length
+    assert (counted > 0).all()

@@ -5,7 +5,6 @@ there. Where only presence is known, the room is taken as used by its usual shar
 """
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.control.model.room_model import Array
@@ -43,21 +42,13 @@ def _from_co2(room: Room, co2: Array, damper: Array) -> Array:
     if known.sum() < 2:
         return np.full(len(co2), np.nan)
     level = float(np.quantile(co2[known], 0.02)) if known.sum() >= 96 else OUTDOOR_CO2
-    smooth = _smooth(co2, known)
+    smooth = pd.Series(co2).rolling(3, center=True, min_periods=1).mean().to_numpy()
     slope = np.zeros(len(co2))
     slope[1:-1] = (smooth[2:] - smooth[:-2]) / 2 / (STEP.total_seconds() / 3600)
     volume = room.area * room.height
     flow = room.ventilation_flow * np.nan_to_num(damper) / 100 + LEAST_FLOW * volume
     litres = (volume * np.nan_to_num(slope) + flow * (smooth - level)) * 1e-3
     return np.clip(litres / PERSON_CO2, 0.0, CROWD * max(room.occupants, 1.0))
-
-
-def _smooth(values: Array, known: npt.NDArray[np.bool_]) -> Array:
-    """Mean of each value and its two neighbours, as far as they are known; NaN where none is."""
-    total, count = (
-        np.convolve(each, np.ones(3), "same") for each in (np.where(known, values, 0.0), known.astype(float))
-    )
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0.5)
 
 
 def _column(own: pd.DataFrame, name: str) -> Array:
