@@ -36,7 +36,7 @@ COMMAND_MEMORY = timedelta(hours=24)
 LEAST_DAYS = 3
 """Days of a part; with fewer, the day that a part lives through before costs more than it gains."""
 
-_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "rule"]
+_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
 
 Day = Sequence[datetime]
 """The instants of a UTC day, in order and without gaps, that plans are issued at."""
@@ -47,7 +47,7 @@ class Standing:
     """All that a plan takes from those before it."""
 
     commanded: pd.DataFrame
-    """What the shades were told in the last COMMAND_MEMORY: _COMMAND of the rows that counted from `issued_at` on."""
+    """What the rooms were told in the last COMMAND_MEMORY: _COMMAND of the rows that counted from `issued_at` on."""
     optimum: Optimum | None = None
     models: Mapping[str, RoomModel] | None = None
     """Those that the optimum was made with."""
@@ -117,7 +117,7 @@ def stored_standing(site: Site, archive: Archive, first: datetime) -> Standing:
 
 
 def commands_before(archive: Archive, first: datetime) -> pd.DataFrame:
-    """What the plans before `first` told the shades at the moment that they were issued."""
+    """What the plans before `first` told the rooms at the moment that they were issued."""
     plans = archive.read(SHADE_SETPOINT_SCHEDULE, first - COMMAND_MEMORY, first, columns=_COMMAND)
     return plans[plans["valid_time"] == plans["issued_at"]]
 

@@ -14,6 +14,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.control.inputs import PlanInputs, RoomState, shade_states
 from esus_pipeline.control.model.now import Now
 from esus_pipeline.control.override import overrides
+from esus_pipeline.control.setpoints import told_setpoints
 from esus_pipeline.frames import BUILDING, CLEAN_SERIES, OVERRIDE_RELEASE, STEP
 from esus_pipeline.prices import known_prices, stored_prices
 from esus_pipeline.readings import room_frame
@@ -84,6 +85,7 @@ class Stored:
             past_wind=self._past_wind(as_of),
             prices=known_prices(self.site, self.prices, as_of) if told else None,
             shades=shade_states(commanded, as_of, self.site.zone),
+            told=told_setpoints(commanded, as_of),
             overrides=overrides(self.site, commanded, self.rooms.iloc[:end], as_of, self._released(as_of)),
             models=known.models,
             states={
