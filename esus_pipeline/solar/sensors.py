@@ -83,14 +83,16 @@ def facade_factors(
     `readings` are rows of frames.CLEAN_SERIES that reach back FRESH before `as_of` at least; `modelled` is the
     `facade_irradiance` of the issue known at `as_of`.
     """
+    now = pd.Timestamp(as_of)
+    fresh = readings[(readings["timestamp"] > now - FRESH) & (readings["timestamp"] <= now)]
     return {
-        name: _factor(facade.sun_sensor, readings, modelled[name], pd.Timestamp(as_of))
+        name: _factor(facade.sun_sensor, fresh, modelled[name], now)
         for name, facade in site.facades.items()
         if facade.sun_sensor is not None
     }
 
 
-def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: FacadeSun, as_of: pd.Timestamp) -> FacadeFactor:
+def _factor(sensor: SunSensor, fresh: pd.DataFrame, modelled: FacadeSun, as_of: pd.Timestamp) -> FacadeFactor:
     first = modelled.times.searchsorted((as_of - FRESH).floor(STEP))
     last = modelled.times.searchsorted(as_of, "right")
     poa = modelled.poa[first:last]
@@ -99,8 +101,8 @@ def _factor(sensor: SunSensor, readings: pd.DataFrame, modelled: FacadeSun, as_o
     sunny = modelled.clear[first:last] & (poa >= LEAST_MODELLED)
     if not sunny.any():
         return FacadeFactor(None, "the sun is not clearly on the facade")
-    own = readings[(readings["quantity"] == sensor.quantity) & (readings["quality"] == "good")]
-    readings = own[(own["timestamp"] > as_of - FRESH) & (own["timestamp"] <= as_of) & own["value"].notna()]
+    own = (fresh["quantity"] == sensor.quantity) & (fresh["quality"] == "good") & fresh["value"].notna()
+    readings = fresh[own]
     if readings.empty:
         return FacadeFactor(None, f"no good reading in the last {FRESH.seconds // 60} minutes")
     units = [unit if unit in _TO_IRRADIANCE else sensor.unit for unit in readings["unit"]]
