@@ -241,6 +241,13 @@ def plan(at: datetime | None) -> None:
     "--days", type=click.FloatRange(min=0, min_open=True), default=7.0, show_default=True, help="Of each run."
 )
 @click.option("--seed", "seeds", type=int, multiple=True, default=(1,), show_default=True, help="May be repeated.")
+@click.option(
+    "--teach",
+    type=click.FloatRange(min=0),
+    default=14.0,
+    show_default=True,
+    help="Days under the tuned rule before each run; `optimal` learns the rooms and their people from them.",
+)
 @click.option("--epw", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Weather of an EPW file.")
 @click.option("--json", "json_file", type=_NEW_FILE, help="Write every figure here.")
 @click.option("--html", "html_file", type=_NEW_FILE, help="Write one page with plots here.")
@@ -251,6 +258,7 @@ def evaluate(
     starts: tuple[datetime, ...],
     days: float,
     seeds: tuple[int, ...],
+    teach: float,
     epw: Path | None,
     json_file: Path | None,
     html_file: Path | None,
@@ -266,7 +274,7 @@ def evaluate(
     names = [name.strip() for name in controllers.split(",") if name.strip()]
     try:
         say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-        click.echo(run(plant, names, starts, days, seeds, json_file, html_file, epw, say), nl=False)
+        click.echo(run(plant, names, starts, days, seeds, json_file, html_file, epw, say, teach), nl=False)
     except FAILURES as error:
         raise click.ClickException(str(error)) from None
 

@@ -19,6 +19,7 @@ TEMPERATURE_RANGE = (-60.0, 60.0)
 WIND_RANGE = (0.0, 100.0)
 PRESENCE = "occupancy"
 WINDOW = "window_open"
+WATER = "heating_supply_temperature"
 RELEASED = "shading_released"
 """Quantity of the building: 1 when its own wind protection lets the shades move."""
 
@@ -36,6 +37,8 @@ class Measured:
     """(R,) share of the last 15 minutes in which somebody was seen."""
     window_open: Array
     """(R,) 1 with an open window."""
+    water: float
+    """degC of the heating water supplied, NaN where it is not measured."""
     released: float
     """1 where the building lets its shades move, 0 where it holds them up."""
 
@@ -70,6 +73,7 @@ def read_measured(site: Site, rooms: pd.DataFrame | None, wind_age: timedelta | 
         wind_age=wind_age,
         present=of_rooms(PRESENCE, 0.0, 1.0),
         window_open=of_rooms(WINDOW, 0.0, 1.0),
+        water=of_building(WATER, 0.0, 130.0),
         released=of_building(RELEASED, 0.0, 1.0),
     )
 

@@ -24,8 +24,9 @@ from esus_pipeline.control.explanation import explain, with_window
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
 from esus_pipeline.control.measured import TEMPERATURE_RANGE, plausible
-from esus_pipeline.control.optimiser.follow import Commands, follow_setpoints, predict
+from esus_pipeline.control.optimiser.follow import Commands, follow_setpoints
 from esus_pipeline.control.optimiser.optimum import Optimum, current
+from esus_pipeline.control.optimiser.quarters import Quarters
 from esus_pipeline.control.room_response import make_response
 from esus_pipeline.control.rules import CLOSED, OPEN, Rule
 from esus_pipeline.control.safety import (
@@ -86,11 +87,14 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     layer = _Layer.of(horizon, shade_groups(horizon.site))
     wish = make_wish(horizon, setpoints, response, layer.groups, layer.blocked, optimum)
     closed, rules = layer.settle(wish)
-    commands = follow_setpoints(horizon, setpoints, optimum)
+    followed = [int(room) for room in np.flatnonzero(wish.planned & np.isfinite(horizon.temperature))]
+    quarters = None
+    if optimum is not None and followed:
+        quarters = Quarters.ahead(inputs, horizon, setpoints, closed, optimum, followed)
+    commands = follow_setpoints(horizon, setpoints, optimum, quarters)
     predicted = response.predict(horizon.temperature, closed.T).T
-    followed = np.flatnonzero(wish.planned & np.isfinite(horizon.temperature))
-    if optimum is not None and len(followed):
-        path = predict(inputs, horizon, setpoints, commands, closed, optimum, list(followed))
+    if quarters is not None:
+        path = quarters.path(commands.heating[followed], commands.cooling[followed])
         predicted[followed] = plausible(path, *TEMPERATURE_RANGE)
     why = optimum.why if optimum is not None else {}
     reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)

@@ -1,7 +1,6 @@
-"""Heating and cooling setpoints from the calendar: the comfort band with people, setback without, ramps between.
+"""Heating and cooling setpoints from the calendar: the comfort band with people, setback without.
 
-The ramp ends one step before people come (preheating, precooling) and starts when they leave, never faster than RAMP,
-before work than PREHEAT.
+Before work they ramp at PREHEAT and are there one step before people come; when people leave they are set back at once.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
 RAMP = 1.0
-"""K/h, fastest change of a setpoint with people in the building, and whenever it goes back after work."""
+"""K/h, fastest change of a setpoint with people in the building."""
 PREHEAT = 2.0
 """K/h, with nobody there before work: a radiator sized for the coldest day makes 3 K in an hour with all walls cold."""
 
@@ -26,6 +25,8 @@ class Setpoints:
 
     heating: Array
     cooling: Array
+    least: Array
+    """What the air must have: the comfort band's lower end with people, the setback's without, and no ramp."""
     occupied: Mask
     limit: Array
     """Temperature that the sun must not push a room over: the occupied band from the start of work until midnight,
@@ -37,13 +38,15 @@ def make_setpoints(horizon: Horizon) -> Setpoints:
     site = horizon.site
     before, after = _hours_from_work(site, horizon.as_of, horizon.steps)
     before_step = np.maximum(before - STEP / timedelta(hours=1), 0.0)
-    ramp = np.minimum(PREHEAT / RAMP * before_step, after)
+    gap = np.where(after == 0, 0.0, PREHEAT * before_step)
     occupied, unoccupied = site.comfort.occupied, site.comfort.unoccupied
+    at_work_now = np.minimum(before, after) == 0
     at_work = np.array([_after_start(site, local) for local in horizon.local[:-1]])
     return Setpoints(
-        heating=_ramped(occupied.low, unoccupied.low, ramp),
-        cooling=_ramped(occupied.high, unoccupied.high, ramp),
-        occupied=np.minimum(before, after) == 0,
+        heating=_ramped(occupied.low, unoccupied.low, gap),
+        cooling=_ramped(occupied.high, unoccupied.high, gap),
+        least=np.where(at_work_now, occupied.low, unoccupied.low),
+        occupied=at_work_now,
         limit=np.where(at_work, occupied.high, unoccupied.high),
     )
 
@@ -70,7 +73,7 @@ def _after_start(site: Site, local: datetime) -> bool:
 
 
 def _ramped(occupied: float, unoccupied: float, gap: Array) -> Array:
-    return occupied + np.clip(unoccupied - occupied, -RAMP * gap, RAMP * gap)
+    return occupied + np.clip(unoccupied - occupied, -gap, gap)
 
 
 def _hours_from_work(site: Site, as_of: datetime, steps: int) -> tuple[Array, Array]:

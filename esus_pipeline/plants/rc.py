@@ -86,12 +86,9 @@ class RcPlant:
         weather = world.weather.assign(issued_at=pd.Timestamp(now))
         return weather, pd.DataFrame(world.people.T, index=world.times, columns=list(self.site.room_ids))
 
-    def bound(
-        self, start: datetime, seed: int, steps: int, prices: pd.Series, shaded_share: float
-    ) -> Mapping[str, float]:
+    def bound(self, steps: int, prices: pd.Series, shaded_share: float) -> Mapping[str, float]:
         """See Bounded: perfect foresight of everything, shades free between open and closed, every hour's band kept."""
-        self.reset(start, seed)
-        rooms = self._rooms(start, steps)
+        rooms = self._rooms(after(self._begin, self._step), steps)
         site, world = self.site, rooms.world
         work, idle = site.comfort.occupied, site.comfort.unoccupied
         conditions = Conditions(

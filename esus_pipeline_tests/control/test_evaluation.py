@@ -38,7 +38,7 @@ def test_a_plant_as_the_documentation_shows_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     figures, page = tmp_path / "figures.json", tmp_path / "page.html"
     text = _evaluate(
-        "--plant", "shoebox:Shoebox", "--start", "2026-04-14T06:00", "--days", "0.4",
+        "--plant", "shoebox:Shoebox", "--start", "2026-04-14T06:00", "--days", "0.4", "--teach", "0",
         "--controllers", "sg01,tuned,optimal",
         "--json", str(figures), "--html", str(page),
     )  # fmt: skip

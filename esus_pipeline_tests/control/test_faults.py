@@ -160,13 +160,15 @@ def violations(inputs: PlanInputs, plan: pd.DataFrame) -> list[str]:
     if not (np.isfinite(low) & np.isfinite(high) & (low < high) & (low >= 15) & (high <= 32)).all():
         found.append("setpoints")
     shut = plan["reason"].str.contains("window").to_numpy()
-    preheat = (plan["valid_time"].dt.tz_convert(site.zone).dt.time < site.occupancy.start).to_numpy()
+    local = plan["valid_time"].dt.tz_convert(site.zone)
+    inside = (local.dt.time >= site.occupancy.start) & (local.dt.time < site.occupancy.end)
+    people = (inside & local.dt.dayofweek.isin(site.occupancy.weekdays)).to_numpy()
     for room in site.room_ids:
         own = (plan["room"] == room).to_numpy()
         calm = ~(shut[own][1:] | shut[own][:-1])
-        rate = np.where(preheat[own][:-1], 0.5, 0.25) + 1e-6
-        if any((np.abs(np.diff(values[own])) > rate)[calm].any() for values in (low, high)):
-            found.append("setpoints faster than 1 K/h, before work 2 K/h")
+        calm &= people[own][1:] & people[own][:-1]
+        if any((np.abs(np.diff(values[own])) > 0.25 + 1e-6)[calm].any() for values in (low, high)):
+            found.append("setpoints faster than 1 K/h with people in the building")
     return found
 
 

@@ -72,13 +72,39 @@ def test_a_dear_hour_is_cooled_before_it_is_dear():
     assert moved.cooling[0].sum() > flat.cooling[0].sum()
 
 
+def test_a_room_is_heated_before_work_as_late_as_it_can_be_and_no_later():
+    early = replace(COLD, as_of=at("2026-01-15T03:00"))
+    weak = TMV23.model_copy(
+        update={"rooms": tuple(r.model_copy(update={"heating_power": r.heating_power / 2}) for r in TMV23.rooms)}
+    )
+    begins = []
+    for site in (TMV23, weak):
+        plan = rows(replace(early, site=site), SOUTH).loc[:"2026-01-15 08:00"]
+        begins.append(plan["heating_setpoint"].eq(20).idxmax())
+        assert set(plan["heating_setpoint"]) == {17.0, 20.0}
+        assert 20 <= plan["predicted_temperature"].iloc[-1] < 20.5
+    assert begins[1] < begins[0] < pd.Timestamp("2026-01-15 08:00", tz=TMV23.zone)
+
+
+def test_a_warm_room_is_spared_by_its_shade_and_not_by_its_machine():
+    """Within the margin under the upper limit nothing is cooled, and shades come down all the same."""
+    site = TMV23.model_copy(
+        update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
+    )
+    optimum = optimise(replace(cases.inputs(site, at("2026-04-15T04:00"), mean=10, temperature=24.5), site=site))
+    [task, *_] = outlook(cases.inputs(site, at("2026-04-15T04:00"), mean=10, temperature=24.5), shade_groups(site))
+    cooled = optimum.cooling > 1
+    assert optimum.closed[0].any()
+    assert (optimum.air[cooled] > task.problem.high[np.nonzero(cooled)[1]] - 0.01).all()
+
+
 def test_a_day_without_published_prices_costs_what_the_day_before_did():
     index = pd.date_range(HOT.as_of, periods=96, freq=STEP)
     known = pd.Series(np.where(index.hour == 12, 9.0, 1.0), index=index)
     [task, *_] = outlook(replace(HOT, prices=known), shade_groups(TMV23))
     assert np.allclose(task.problem.prices.cooling[24:], task.problem.prices.cooling[:24])
     [fixed, *_] = outlook(HOT, shade_groups(TMV23))
-    assert np.allclose(fixed.problem.prices.cooling, 1.8 / 3)
+    assert np.allclose(np.unique(fixed.problem.prices.cooling), [1.8 / 3, 2 * 1.8 / 3])
 
 
 def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():
@@ -140,23 +166,23 @@ def test_a_hand_on_a_shade_is_seen_respected_for_a_while_and_released():
 
 
 def test_a_new_optimum_starts_from_the_setpoints_that_are_in_force():
-    night = cases.inputs(TMV23, at("2026-01-15T20:00"), mean=-2, temperature=19)
-    optimum = optimise(night)
+    day = cases.inputs(TMV23, at("2026-01-15T08:00"), mean=-2, temperature=20)
+    optimum = optimise(day)
     warm = replace(optimum, heating=np.full_like(optimum.heating, 500.0), air=np.full_like(optimum.air, 23.0))
     calm = replace(optimum, heating=np.zeros_like(optimum.heating))
-    idle, busy = Told(17.0, 29.0), Told(22.0, 24.0)
+    idle, busy = Told(20.0, 26.0), Told(22.0, 24.0)
 
     def setpoints(told, optimum):
-        plan = rows(replace(night, told=dict.fromkeys(TMV23.room_ids, told)), SOUTH, optimum)
-        return plan["heating_setpoint"].to_numpy()[:12], plan["cooling_setpoint"].to_numpy()[:12]
+        plan = rows(replace(day, told=dict.fromkeys(TMV23.room_ids, told)), SOUTH, optimum)
+        return plan["heating_setpoint"].to_numpy()[:10], plan["cooling_setpoint"].to_numpy()[:10]
 
-    rise = 0.25 * np.arange(1, 13)
-    np.testing.assert_allclose(setpoints(idle, warm)[0], 17 + rise)
+    rise = 0.25 * np.arange(1, 11)
+    np.testing.assert_allclose(setpoints(idle, warm)[0], 20 + rise)
     heating, cooling = setpoints(busy, calm)
-    np.testing.assert_allclose(heating, 22 - rise)
-    np.testing.assert_allclose(cooling, 24 + rise)
-    np.testing.assert_allclose(setpoints(idle, calm), np.tile([[17.0], [29.0]], 12))
-    windows_were_open = replace(night, as_of=at("2026-01-15T09:00"), told={SOUTH: idle})
+    np.testing.assert_allclose(heating, np.maximum(22 - rise, 20))
+    np.testing.assert_allclose(cooling, np.minimum(24 + rise, 26))
+    np.testing.assert_allclose(setpoints(idle, calm), np.tile([[20.0], [26.0]], 10))
+    windows_were_open = replace(day, as_of=at("2026-01-15T09:00"), told={SOUTH: Told(17.0, 29.0)})
     assert rows(windows_were_open, SOUTH, optimum)["heating_setpoint"].iloc[0] >= 20.0
 
 

@@ -162,7 +162,7 @@ def test_wind_over_the_limit_always_has_the_shades_up(day, seed, level, measured
 
 @given(st.integers(0, 35040))
 @settings(max_examples=80, deadline=None)
-def test_setpoints_ramp_at_their_rate_and_keep_the_band_while_people_are_expected(quarter):
+def test_setpoints_ramp_before_work_keep_the_band_while_people_are_expected_and_are_set_back_when_they_leave(quarter):
     as_of = at("2026-01-01T00:00") + quarter * STEP
     plan = make_plan(PlanInputs(site=TMV23, as_of=as_of))
     rows = plan[plan["room"] == TMV23.room_ids[0]]
@@ -171,11 +171,11 @@ def test_setpoints_ramp_at_their_rate_and_keep_the_band_while_people_are_expecte
     for column in ("heating_setpoint", "cooling_setpoint"):
         change = rows[column].diff().abs()
         assert change[early].fillna(0).max() <= 0.5 + 1e-9
-        assert change[~early].fillna(0).max() <= 0.25 + 1e-9
+        assert set(change[~early].dropna().unique()) <= {0.0, 3.0}
     people = (local.dt.day_of_week < 5) & (local.dt.hour >= 8) & (local.dt.hour < 16)
     assert rows.loc[people, "heating_setpoint"].eq(20).all()
     assert rows.loc[people, "cooling_setpoint"].eq(26).all()
-    night = local.dt.hour.isin([22, 23, 0, 1, 2, 3])
+    night = local.dt.hour.isin([16, 17, 18, 19, 20, 21, 22, 23, 0, 1, 2, 3])
     assert rows.loc[night, "heating_setpoint"].eq(17).all()
     assert rows.loc[night, "cooling_setpoint"].eq(29).all()
 

@@ -24,6 +24,7 @@ def evaluate(
     html_file: Path | None,
     epw: Path | None,
     say: Callable[[str], None],
+    teach: float = 0.0,
 ) -> str:
     """Make a study, write its files (the figures after every seed), return its table.
 
@@ -35,7 +36,7 @@ def evaluate(
         if json_file is not None:
             json_file.write_text(json.dumps(document(study), indent=1) + "\n")
 
-    study = run_study(plant, controllers, starts, days, seeds, epw, say, keep)
+    study = run_study(plant, controllers, starts, days, seeds, epw, say, keep, teach)
     if html_file is not None:
         html_file.write_text(evaluation_page(study))
     return table(study)

@@ -16,12 +16,13 @@ from esus_pipeline.control.evaluation.protocol import (
     Command,
     Controller,
     Foresight,
+    Learner,
     Observation,
     Plant,
     PlantError,
     RoomTruth,
 )
-from esus_pipeline.control.evaluation.rules import WindGuard
+from esus_pipeline.control.evaluation.rules import Tuned, WindGuard
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -49,16 +50,28 @@ class Run:
 
 
 def close_loop(
-    plant: Plant, controller: Controller, name: str, start: datetime, days: float, seed: int, foresight: bool = False
+    plant: Plant,
+    controller: Controller,
+    name: str,
+    start: datetime,
+    days: float,
+    seed: int,
+    foresight: bool = False,
+    teach: float = 0.0,
 ) -> Run:
-    """Run `controller` on `plant`. With `foresight` its forecasts are the truth, where the plant can tell it.
+    """Run `controller` on `plant`, which the tuned rule has run for the `teach` days before.
+
+    A Learner is told what was seen in them. With `foresight` forecasts are the truth, where the plant can tell it.
 
     Raises:
         PlantError: the plant breaks the protocol.
     """
     site, steps = plant.site, round(days * STEPS_PER_DAY)
     prices = day_ahead(site, seed, start - timedelta(days=1), round(days * 24) + 96)
-    observation = _checked(site, plant.reset(start, seed), start)
+    past = live_before(plant, start, seed, teach)
+    observation = past.pop()
+    if past and isinstance(controller, Learner):
+        controller.learn(past)
     calendar = _working(site, start, steps)
     guard = WindGuard(site)
     rows, faults, seconds = [], [], np.empty(steps)
@@ -74,6 +87,17 @@ def close_loop(
         rows += [_row(site, room, observation, after, told[room], calendar[step], price) for room in site.room_ids]
         observation = after
     return Run(site, name, start, seed, pd.DataFrame(rows), faults, seconds)
+
+
+def live_before(plant: Plant, start: datetime, seed: int, days: float) -> list[Observation]:
+    """The plant at `start` after some days under the tuned rule, and what was seen in them, `start` included."""
+    begin = start - round(days * STEPS_PER_DAY) * STEP
+    rule = Tuned(plant.site)
+    past = [_checked(plant.site, plant.reset(begin, seed), begin)]
+    while past[-1].time < start:
+        past[-1] = replace(past[-1], truth={})
+        past.append(_checked(plant.site, plant.step(rule.decide(past[-1]), MINUTES), past[-1].time + STEP))
+    return past
 
 
 def _seen(plant: Plant, observation: Observation, prices: pd.Series, foresight: bool) -> Observation:

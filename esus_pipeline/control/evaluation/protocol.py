@@ -5,7 +5,7 @@ The loop is `observation = plant.reset(start, seed)`, then again and again `obse
 zero. Belongs here: the data that cross the border. Does not belong here: any plant, controller or score.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -135,12 +135,10 @@ class Foresight(Protocol):
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A plant that can compute the least cost that any controller could have had on it. Optional."""
+    """A plant that can compute the least cost that any controller could have on it. Optional."""
 
-    def bound(
-        self, start: datetime, seed: int, steps: int, prices: pd.Series, shaded_share: float
-    ) -> Mapping[str, float]:
-        """Lower bound over `steps` of 15 minutes from `reset(start, seed)` on.
+    def bound(self, steps: int, prices: pd.Series, shaded_share: float) -> Mapping[str, float]:
+        """Lower bound over the coming `steps` of 15 minutes, from the state that the plant is in.
 
         `prices` are electricity per kWh by start of the hour (UTC); `shaded_share` is the greatest share of working
         hours with the shade down, 1 for no limit. Keys: `cost` (currency), `heat_kwh`, `cooling_kwh`.
@@ -153,4 +151,13 @@ class Controller(Protocol):
 
     def decide(self, observation: Observation) -> Mapping[str, Command]:
         """A command for every room of the site, every 15 minutes. `observation.truth` is empty."""
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A controller that wants to know what was seen before it took over. Optional."""
+
+    def learn(self, past: Sequence[Observation]) -> None:
+        """Observations of every step until now, the newest last, of the plant under another controller."""
         ...

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from esus_pipeline.control.evaluation.loop import STEPS_PER_DAY, Run, close_loop
+from esus_pipeline.control.evaluation.loop import STEPS_PER_DAY, Run, close_loop, live_before
 from esus_pipeline.control.evaluation.optimal import Optimal
 from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Bounded, Controller, Foresight, Plant
@@ -64,6 +64,8 @@ class Study:
     plant: str
     site: Site
     days: float
+    teach: float
+    """Days before each run in which the plant was under the tuned rule."""
     results: list[Result] = field(default_factory=list)
     shown: list[Run] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -115,9 +117,11 @@ def run_study(
     epw: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
     keep: Callable[[Study], None] = lambda study: None,
+    teach: float = 0.0,
 ) -> Study:
     """Every controller from every start for every seed, and the plant's bound where it has one.
 
+    Before each run the plant lives `teach` days under the tuned rule, from which controllers that learn may learn.
     `keep` is called with the study so far after every seed, so that a study that is stopped has not been in vain.
 
     Raises:
@@ -127,15 +131,14 @@ def run_study(
     makers = {controller: _maker(controller) for controller in dict.fromkeys(controllers)}
     if "foresight" in makers and not isinstance(plant, Foresight):
         raise StudyError(f"plant {name} cannot tell its future, so leave out the controller foresight")
-    study = Study(name, plant.site, days)
+    study = Study(name, plant.site, days, teach)
     seeds = list(seeds)
     for start in starts:
         season = season_of(start)
         for seed in seeds:
             for controller, make in makers.items():
-                run = close_loop(
-                    plant, make(plant.site), controller, start, days, seed, foresight=controller == "foresight"
-                )
+                foresight = controller == "foresight"
+                run = close_loop(plant, make(plant.site), controller, start, days, seed, foresight, teach)
                 study.results.append(Result(controller, season, start, seed, score(run)))
                 study.faults += [f"{controller}, seed {seed}: {fault}" for fault in run.faults]
                 if seed == seeds[0]:
@@ -143,19 +146,20 @@ def run_study(
                 figures = study.results[-1].score
                 say(f"{start:%Y-%m-%d} seed {seed} {controller}: cost {figures.cost:.2f}")
             if isinstance(plant, Bounded):
-                study.results.append(_bound(plant, study, season, start, days, seed))
+                study.results.append(_bound(plant, study, season, start, seed))
                 say(f"{start:%Y-%m-%d} seed {seed} {BOUND}: cost {study.results[-1].score.cost:.2f}")
             keep(study)
     return study
 
 
-def _bound(plant: Plant, study: Study, season: str, start: datetime, days: float, seed: int) -> Result:
+def _bound(plant: Plant, study: Study, season: str, start: datetime, seed: int) -> Result:
     """The least cost with the view that the tuned rule leaves, where the tuned rule was run."""
     assert isinstance(plant, Bounded)  # noqa: S101  # for the type checker; the caller has asked
     tuned = [r.score.shaded_share for r in study.results if (r.controller, r.start, r.seed) == ("tuned", start, seed)]
     share = min(1.0, tuned[0] + VIEW_ALLOWANCE) if tuned and np.isfinite(tuned[0]) else 1.0
-    prices = day_ahead(plant.site, seed, start - timedelta(days=1), round(days * 24) + 96)
-    least = plant.bound(start, seed, round(days * STEPS_PER_DAY), prices, share)
+    prices = day_ahead(plant.site, seed, start - timedelta(days=1), round(study.days * 24) + 96)
+    live_before(plant, start, seed, study.teach)
+    least = plant.bound(round(study.days * STEPS_PER_DAY), prices, share)
     fields: Mapping[str, float] = {name: least[name] for name in ("cost", "heat_kwh", "cooling_kwh") if name in least}
     return Result(BOUND, season, start, seed, Score(**fields))
 

@@ -1,8 +1,10 @@
 """A group's problem as one mixed-integer linear program, assembled without a loop over hours.
 
-    min  heat and cooling energy + discomfort + margin + view + glare + moves
+    min  heat and cooling energy + discomfort + margin + view + moves
     s.t. x[k+1] = A[k] x[k] + B[k] u[k]              room model, exact hourly discretisation
-         low - short <= T_air <= high - margin + inside + over
+         low - short <= T_air <= high + over
+         d[k+1] = A[k] d[k] + cooling[k]              what cooling has taken away, so that T_air + d is without it
+         T_air + d_air <= high - margin + inside
          s[k] - s[k-1] = lower[k] - raise[k]          s is 0 open, 1 closed
          sum of lower over the dwell time <= s[k]     (Rajan and Takriti 2005, minimum up and down times: the
          sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight);
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 
-ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over")
+ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
 """Per room and step, after the group's `closed`, `lower`, `raise`."""
 
 
@@ -42,8 +44,6 @@ class Program:
     low: Array
     high: Array
     integrality: Ints
-    constant: float
-    """Part of the objective that no variable changes: glare with shades that are up throughout."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def dynamics(problem: GroupProblem) -> Dynamics:
         fresh = model.fresh_air_conductance(problem.people[room])
         keep, drive = discretise(model, HOUR, fresh)
         opened = model.k_open * problem.gain_open[room]
+        less_sun = model.k_shaded * problem.gain_shaded[room] - opened
+        opened, less_sun = opened + problem.dazzled * less_sun, (1 - problem.dazzled) * less_sun
         known = np.stack(
             [
                 problem.outdoor,
@@ -99,7 +101,6 @@ def dynamics(problem: GroupProblem) -> Dynamics:
             ],
             axis=-1,
         )
-        less_sun = model.k_shaded * problem.gain_shaded[room] - opened
         parts.append(
             (
                 keep,
@@ -134,7 +135,6 @@ def assemble(problem: GroupProblem) -> Program:
         low=low,
         high=high,
         integrality=integrality,
-        constant=problem.prices.dazzle * rooms * float(problem.dazzled.sum()),
     )
 
 
@@ -186,11 +186,27 @@ def _room_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
         one * np.inf,
     )
     cool = _rows(
-        [(line, at.room["air"], one), (line, at.room["inside"], -one), (line, at.room["over"], -one)],
+        [(line, at.room["air"], one), (line, at.room["over"], -one)],
+        one * -np.inf,
+        one * problem.high,
+    )
+    less = np.stack([at.room["less_air"], at.room["less_mass"]], axis=-1)
+    less_before = np.broadcast_to(less[:, :-1, None, :], before.shape)
+    taken = _rows(
+        [
+            (row, less, np.ones(wide)),
+            (flow, less_before, -moves.keep[:, 1:]),
+            (row, spread(at.room["cooling"]), -moves.heat),
+        ],
+        np.zeros(wide),
+        np.zeros(wide),
+    )
+    spare = _rows(
+        [(line, at.room["air"], one), (line, at.room["less_air"], one), (line, at.room["inside"], -one)],
         one * -np.inf,
         one * (problem.high - problem.margin),
     )
-    return [balance, warm, cool]
+    return [balance, warm, cool, taken, spare]
 
 
 def _shade_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
@@ -233,14 +249,13 @@ def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
         low[at.closed[:wait]] = high[at.closed[:wait]] = float(problem.held.closed)
     high[at.room["heating"]] = problem.heating_limit / 1000
     high[at.room["cooling"]] = problem.cooling_limit / 1000
-    high[at.room["inside"]] = problem.margin
     return low, high
 
 
 def _cost(problem: GroupProblem, at: Index) -> Array:
     prices, rooms = problem.prices, len(problem.models)
     cost = np.zeros(at.size)
-    cost[at.closed] = rooms * (prices.view * problem.viewed - prices.dazzle * problem.dazzled)
+    cost[at.closed] = rooms * prices.view * problem.viewed
     cost[at.lower] = cost[at.lift] = prices.move * rooms
     cost[at.room["heating"]] = prices.heat
     cost[at.room["cooling"]] = np.maximum(prices.cooling, 0.0)

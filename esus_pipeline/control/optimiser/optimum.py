@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -155,7 +155,7 @@ def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
 
 def open_air(problem: GroupProblem) -> Array:
     """(R, H) degC at the end of each hour with open shades and no cooling; heating holds the lower limit."""
-    moves = dynamics(problem)
+    moves = dynamics(replace(problem, dazzled=np.zeros(problem.steps)))
     state = np.stack([problem.air, problem.mass], axis=-1)
     path = np.empty(problem.gain_open.shape)
     for step in range(problem.steps):

@@ -29,12 +29,13 @@ LEAST_HOURS = 12
 """A shorter outlook is not planned on."""
 SUNNY = 60.0
 """W/m2 on the facade, hourly mean, from which a lowered shade is worth considering."""
-SOMEBODY = 0.5
-"""Expected persons in the fullest room of a group from which glare is planned for."""
 FADE = DECAY / HOUR
 """Hours in which an unexplained disturbance fades to 1/e: what the filter that estimates it believes."""
 PRICE_VALID = pd.Timedelta(minutes=45)
 """A price holds for the quarters of its hour, or until the next one."""
+AHEAD = 2.0
+"""What cooling in empty hours must save later, as a multiple of its cost: it is paid for now, and the need that it is
+meant to spare is a forecast."""
 UNPUBLISHED = (0, 1, 2)
 """An hour without a price costs what it cost so many days before, and else the site's tariff."""
 GREATEST_DISTURBANCE = 5000.0
@@ -129,10 +130,10 @@ class _Whole:
             gain_shaded=hourly(horizon.gain_shaded[planned][:, : hours * QUARTERS]),
             people=hourly(people),
             disturbance=np.outer(excess, np.exp(-(np.arange(hours) + 0.5) / FADE)),
-            low=_at_end(self.setpoints.heating, hours, np.maximum),
+            low=_at_end(self.setpoints.least, hours, np.maximum),
             high=high,
             viewed=working & ~dazzling,
-            dazzled=dazzling & (hourly(people).max(axis=0) > SOMEBODY) & has_shade & ~blocked,
+            dazzled=np.where(dazzling & has_shade & ~blocked, np.minimum(hourly(people).max(axis=0), 1.0), 0.0),
             sunny=(hourly(facade) > SUNNY) & has_shade,
             blocked=blocked,
             day=horizon.day[: hours * QUARTERS : QUARTERS],
@@ -162,7 +163,7 @@ class _Whole:
         electricity = np.where(np.isnan(electricity), tariffs.electricity, electricity)
         return Prices(
             heat=np.full(OUTLOOK // QUARTERS, tariffs.heat),
-            cooling=hourly(electricity) / tariffs.cooling_cop,
+            cooling=hourly(electricity * np.where(self.setpoints.occupied, 1.0, AHEAD)) / tariffs.cooling_cop,
             comfort=control.comfort_price,
             view=control.view_price,
             move=control.move_price,

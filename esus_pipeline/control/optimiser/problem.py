@@ -35,11 +35,8 @@ class Prices:
     move: float
     """Per room and move of a shade."""
     margin: float = 0.12
-    """Per room and K h within the margin below the upper limit: less than mechanical cooling costs, so that the
-    margin is kept by shades and not by machines."""
-    dazzle: float = 0.5
-    """Per room and hour with the shade up while people would be dazzled; a price, because the day's moves may be used
-    up."""
+    """Per room and K h over the upper limit less the margin, as warm as the room would be without mechanical cooling,
+    so that the margin is kept by shades and never by machines."""
 
     def first(self, hours: int) -> "Prices":
         """The prices of the first H hours."""
@@ -81,8 +78,9 @@ class GroupProblem:
     """(H,) degC that the air must not exceed at the end of each step."""
     viewed: Mask
     """(H,) whether a view is worth something: in working hours without glare."""
-    dazzled: Mask
-    """(H,) whether people would be spared the sun: the rule layer will lower the shade, whatever is planned."""
+    dazzled: Array
+    """(H,) 0..1, how sure it is that people will be spared the sun: the rule layer then lowers the shade, whatever is
+    planned, so that share of the sun stays out of an open shade."""
     sunny: Mask
     """(H,) whether a lowered shade is worth considering; elsewhere it is up."""
     blocked: Mask

@@ -34,8 +34,7 @@ def plan_group(problem: GroupProblem) -> GroupPlan:
     answer = _solve(program, problem)
     if answer.x is None:
         raise NoPlanError(_why(answer.status, problem.time_limit))
-    cost, bound = float(answer.fun) + program.constant, _bound(answer) + program.constant
-    return _plan(problem, answer.x, cost, bound, time.perf_counter() - began)
+    return _plan(problem, answer.x, float(answer.fun), _bound(answer), time.perf_counter() - began)
 
 
 def lower_bound(problem: GroupProblem) -> float:
@@ -45,7 +44,7 @@ def lower_bound(problem: GroupProblem) -> float:
     relaxed = _milp(program)
     if relaxed.x is None:
         raise NoPlanError(_why(relaxed.status, np.inf))
-    return float(relaxed.fun) + program.constant
+    return float(relaxed.fun)
 
 
 def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-def]  # scipy's result has no type

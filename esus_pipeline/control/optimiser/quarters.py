@@ -1,0 +1,149 @@
+"""The rooms' models on the plan's quarters of an hour: where temperatures go, and when heating must begin.
+
+Belongs here: simulating 15 minutes at a time what the optimum decided by the hour. Does not belong here: deciding (see
+solve), setpoints (see follow).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from esus_pipeline.control.inputs import Array, Horizon, Mask, PlanInputs
+from esus_pipeline.control.model.room_model import SUPPLY_AIR, RoomModel, discretise, water_by_weather
+from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
+from esus_pipeline.control.optimiser.outlook import cooling_limit, expected_people, prior
+from esus_pipeline.control.setpoints import Setpoints
+from esus_pipeline.frames import STEP
+
+LONGEST_PREHEAT = 32
+"""Steps before work at which heating begins at the earliest (8 hours)."""
+LEAD = 1
+"""Steps by which heating begins before it must: radiators are slow, and no model is exact."""
+SPARE = 0.1
+"""K over the band's lower end that is aimed for, for the same reason."""
+
+_SECONDS = STEP.total_seconds()
+
+
+@dataclass(frozen=True)
+class Quarters:
+    """M rooms that the optimum planned, N steps of 15 minutes: x[k+1] = keep[k] x[k] + heat[k] W + rest[k]."""
+
+    rooms: list[int]
+    """Indices into the site's."""
+    start: Array
+    """(M, 2) degC of air and mass."""
+    keep: Array
+    """(M, N, 2, 2)."""
+    heat: Array
+    """(M, N, 2) K per W."""
+    rest: Array
+    """(M, N, 2) K."""
+    power: Array
+    """(M, N) W, greatest heat of the radiator with the water as warm as it is."""
+    chill: Array
+    """(M, N) W."""
+
+    @classmethod
+    def ahead(
+        cls,
+        inputs: PlanInputs,
+        horizon: Horizon,
+        setpoints: Setpoints,
+        closed: Mask,
+        optimum: Optimum,
+        rooms: list[int],
+    ) -> "Quarters":
+        """The rooms under the shades (R, N) of a plan, with the weather and the people that are expected."""
+        site, steps = horizon.site, horizon.steps
+        names = [site.room_ids[room] for room in rooms]
+        models = [
+            _believable(inputs.models.get(name)) or prior(site, room) for name, room in zip(names, rooms, strict=True)
+        ]
+        place = np.clip((horizon.as_of - optimum.issued_at) / STEP + np.arange(steps), 0, None)
+        hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
+        unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
+        outdoor, people = horizon.outdoor, expected_people(inputs, horizon, setpoints, rooms)
+        supply = np.maximum(outdoor, SUPPLY_AIR)
+        water = _water(horizon)
+        keep, heat, rest, power = [], [], [], []
+        for row, (model, room) in enumerate(zip(models, rooms, strict=True)):
+            fresh = model.fresh_air_conductance(people[row])
+            own, drive = discretise(model, _SECONDS, fresh)
+            sun = model.sun(horizon.gain_open[room], horizon.gain_shaded[room], closed[room].astype(float))
+            known = np.stack([outdoor, fresh * supply + unexplained[row], sun, people[row], np.ones(steps)], axis=-1)
+            keep.append(own)
+            heat.append(drive[..., 1])
+            rest.append(np.einsum("hij,hj->hi", drive, known))
+            power.append(np.clip(model.k_heat * (water - setpoints.heating), 0.0, site.rooms[room].heating_power))
+        chill = [cooling_limit(site, room, setpoints.cooling, supply, setpoints.occupied) for room in rooms]
+        start = np.stack([horizon.temperature[rooms], _mass(optimum, place[0], rooms, horizon)], axis=-1)
+        return cls(rooms, start, *(np.stack(part) for part in (keep, heat, rest, power, chill)))
+
+    def path(self, heating: Array, cooling: Array) -> Array:
+        """(M, N) degC at the start of each step with setpoints (M, N) degC; thermostats at limited power."""
+        path = []
+        air, mass = self.start[:, 0], self.start[:, 1]
+        parts = (self.keep, self.heat, self.rest, self.power, -self.chill, heating, cooling)
+        for a, b, other, most, coldest, lowest, highest in zip(*(np.moveaxis(p, 0, -1) for p in parts), strict=True):
+            path.append(air)
+            free = a[0, 0] * air + a[0, 1] * mass + other[0]
+            wanted = (np.minimum(np.maximum(free, lowest), highest) - free) / b[0]
+            watts = np.minimum(np.maximum(wanted, coldest), most)
+            mass = a[1, 0] * air + a[1, 1] * mass + other[1] + b[1] * watts
+            air = free + b[0] * watts
+        return np.stack(path, axis=-1)
+
+    def preheating(self, setpoints: Setpoints, begun: Mask) -> Mask:
+        """(M, N) steps before work in which a room must be heated with all its power to be warm when people come.
+
+        What has begun (M,) goes on until work, so that a change of mind in between cannot switch it off and on.
+
+        Optimum start: the model is linear, so what heating from step s until work adds is a sum over steps, taken
+        backwards from the start of work until it makes up for what a room at setback would lack.
+        """
+        begins = 1 + np.flatnonzero(setpoints.occupied[1:] & ~setpoints.occupied[:-1])
+        mask = np.zeros(self.power.shape, dtype=bool)
+        if not len(begins):
+            return mask
+        idle = np.broadcast_to(setpoints.least, self.power.shape)
+        air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
+        for begin in begins.tolist():
+            if begin <= LONGEST_PREHEAT and not setpoints.occupied[0]:
+                mask[begun, :begin] = True
+            lacking = setpoints.least[begin] + SPARE - air[:, begin]
+            weight = np.tile([1.0, 0.0], (len(self.rooms), 1))
+            for step in range(begin - 1, max(begin - LONGEST_PREHEAT, 0) - 1, -1):
+                if not (lacking > 0).any():
+                    break
+                mask[lacking > 0, max(0, step - LEAD) : begin] = True
+                lacking = lacking - np.einsum("mi,mi->m", weight, self.heat[:, step]) * self.power[:, step]
+                weight = np.einsum("mi,mij->mj", weight, self.keep[:, step])
+        return mask
+
+
+def _water(horizon: Horizon) -> Array:
+    """(N,) degC of the heating water: as measured now, else as the weather asks for."""
+    if np.isnan(horizon.measured.water):
+        return water_by_weather(horizon.outdoor)
+    return np.full(horizon.steps, horizon.measured.water)
+
+
+def _believable(model: RoomModel | None) -> RoomModel | None:
+    """The model unless no room can be like it; the optimiser has said so already."""
+    if model is None:
+        return None
+    try:
+        model.check()
+        with np.errstate(all="ignore"):
+            keep, drive = discretise(model, _SECONDS)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+        return None
+    return model if np.isfinite(drive).all() and np.abs(keep).max() <= 1 else None
+
+
+def _mass(optimum: Optimum, quarters: float, rooms: list[int], horizon: Horizon) -> Array:
+    """(rooms,) degC of the walls now: as the optimum expected, or as warm as the air where it expected nothing."""
+    ends = 4.0 * np.arange(1, HOURS + 1)
+    expected = np.array([np.interp(quarters, ends, row) for row in optimum.mass[rooms]])
+    return np.where(np.isfinite(expected), expected, horizon.temperature[rooms])
