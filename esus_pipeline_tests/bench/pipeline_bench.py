@@ -12,7 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 
+import httpx
+import pandas as pd
+
 import esus_pipeline.demo
+from esus_pipeline.site import load_site
 from esus_pipeline_tests.bench.servers import PASSWORD, USERNAME, simulator
 
 KEY_FORMAT = "%Y-%m-%d-%H:%M"
@@ -66,12 +70,13 @@ def backfills() -> list[dict[str, object]]:
                 one.peak_mb,
             )
         )
+        bench.simulate(midnight - timedelta(days=31), midnight)
         month = (_key(midnight - timedelta(days=31)), _key(midnight - timedelta(days=1, minutes=15)))
         thirty = bench.run(*month, "in_process")
         rows.append(
             _row(
                 "d30",
-                "backfill of 30 days (2,880 windows) / 30 times one day",
+                "backfill of 30 days (2,880 windows; the building has simulated them) / 30 times one day",
                 thirty.wall_s,
                 30 * one.wall_s,
                 thirty.peak_mb,
@@ -108,6 +113,14 @@ class _Bench:
     def __exit__(self, *_: object) -> None:
         self._simulator.__exit__(None, None, None)
         self._folder.cleanup()
+
+    def simulate(self, start: datetime, end: datetime) -> None:
+        """Let the building simulate its weeks, which a real one need not: by asking one point for each day."""
+        point = load_site(self._env["ESUS_SITE"]).points[0].id
+        with httpx.Client(base_url=self._env["ESUS_BMS_URL"], auth=(USERNAME, PASSWORD), timeout=300.0) as client:
+            for day in pd.date_range(start, end, freq="D", inclusive="left"):
+                span = {"starttime": day.isoformat(), "endtime": (day + pd.Timedelta(days=1)).isoformat()}
+                client.get("/api/v1/trenddata", params={**span, "externallogid": point}).raise_for_status()
 
     def forget(self) -> None:
         """Empty the archive and the event log."""
