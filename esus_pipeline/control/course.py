@@ -36,6 +36,9 @@ COMMAND_MEMORY = timedelta(hours=24)
 LEAST_DAYS = 3
 """Days of a part; with fewer, the day that a part lives through before costs more than it gains."""
 
+MOST_PARTS = 4
+"""Each takes the memory of a process, some 350 MB."""
+
 _COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
 
 Day = Sequence[datetime]
@@ -88,7 +91,7 @@ class Course:
 
 def plan_days(site: Site, archive: Archive, days: Sequence[Day]) -> Course:
     """Plan and store every day of a range, oldest first or in parts side by side."""
-    first, *others = parts(days, os.cpu_count() or 1)
+    first, *others = parts(days, min(MOST_PARTS, os.cpu_count() or 1))
     if not others:
         return _planned(site, archive, first, stored_standing(site, archive, first[0][0]))
     with ProcessPoolExecutor(len(others), get_context("spawn"), initializer=_end_with_parent) as pool:
