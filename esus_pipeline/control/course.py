@@ -37,7 +37,7 @@ LEAST_DAYS = 3
 """Days of a part; with fewer, the day that a part lives through before costs more than it gains."""
 
 MOST_PARTS = 4
-"""Each takes the memory of a process, some 350 MB."""
+"""Each takes the memory of a process, some 300 MB."""
 
 _COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
 
