@@ -117,6 +117,12 @@ def test_days_that_could_have_been_chance_are_no_evidence(judged, lives):
     assert "which may be none" in found.sentence
 
 
+def test_a_plan_that_costs_more_is_said_to_cost_more(judged, lives):
+    dearer = judged.assign(saving=-2.0, draws="[-3.0, -1.5]")
+    found = evidence(lives.site, dearer)
+    assert found.sentence.startswith(f"The plan cost more by {2 * DAYS:.2f} DKK (15.00 to 30.00, 90 % interval)")
+
+
 def advisory(site):
     return site.model_copy(update={"control": site.control.model_copy(update={"mode": "advisory"})})
 

@@ -7,7 +7,7 @@ models that the readings leave open is drawn, the same for all its days.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -97,27 +97,21 @@ def _draws(counted: pd.DataFrame) -> Array:
 def _with_sentence(found: Evidence, site: Site, kind: Outcome) -> Evidence:
     text = _claim(found, site, kind) if found.enough else f"Not enough evidence yet: {_lacking(found, site)}"
     if found.left_out:
-        text += (
-            " Left out: "
-            + ", ".join(
-                f"{found.left_out[why]} room-days {words}" for why, words in LEFT_OUT.items() if why in found.left_out
-            )
-            + "."
-        )
+        counts = [f"{found.left_out[why]} room-days {told}" for why, told in LEFT_OUT.items() if why in found.left_out]
+        text += f" Left out: {', '.join(counts)}."
     if kind is Outcome.ADVICE:
-        text += " Nothing carries the plan out (control.mode is advisory), so this is what its advice would be worth."
-    return Evidence(**{**found.__dict__, "sentence": text})
+        text += " Nothing carries the plan out (control.mode is advisory), so days count as advice."
+    return replace(found, sentence=text)
 
 
 def _claim(found: Evidence, site: Site, kind: Outcome) -> str:
-    money = site.tariffs.currency
-    verb = {True: "saved", False: "cost more by"}[found.saving > 0]
-    amount, low, high = sorted((abs(found.low), abs(found.high))), 0, 1
-    share = abs(found.saving) / found.baseline_cost if found.baseline_cost > 0 else np.nan
-    would = "The plan" if kind is Outcome.CARRIED_OUT else "Carried out, the plan would have"
+    sign, verb = (1, "saved") if found.low > 0 else (-1, "cost more by")
+    low, high = sorted((sign * found.low, sign * found.high))
+    who = "The plan" if kind is Outcome.CARRIED_OUT else "Carried out, the plan would have"
+    share = f", {found.saving / found.baseline_cost:.0%} of the cost without it" if sign > 0 else ""
     return (
-        f"{would} {verb} {abs(found.saving):.2f} {money} ({amount[low]:.2f} to {amount[high]:.2f}, 90 % interval) "
-        f"in {found.days} days, {share:.0%} of the cost without it; discomfort {found.discomfort:+.1f} K h."
+        f"{who} {verb} {sign * found.saving:.2f} {site.tariffs.currency} ({low:.2f} to {high:.2f}, 90 % interval) "
+        f"in {found.days} days{share}; discomfort {found.discomfort:+.1f} K h."
     )
 
 
