@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.control.model.now import RoomsNow
+from esus_pipeline.control.model.now import RoomsNow, models_in_force
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.optimiser import Optimum
 from esus_pipeline.control.plan import Plan
@@ -115,14 +115,15 @@ def parts(days: Sequence[Day], most: int) -> list[Sequence[Day]]:
 
 def stored_standing(site: Site, archive: Archive, first: datetime) -> Standing:
     """After the stored plans before `first`; their optimum only where a plan of that clock hour may follow it."""
-    optimum = archive.read(OPTIMAL_PLAN, first.replace(minute=0), first)
-    return Standing(commands_before(archive, first), Optimum.from_frame(optimum, site.room_ids))
+    optimum = Optimum.from_frame(archive.read(OPTIMAL_PLAN, first.replace(minute=0), first), site.room_ids)
+    models = models_in_force(archive, site, optimum.issued_at) if optimum else None
+    return Standing(commands_before(archive, first), optimum, models)
 
 
 def commands_before(archive: Archive, first: datetime) -> pd.DataFrame:
     """What the plans before `first` told the rooms at the moment that they were issued."""
     plans = archive.read(SHADE_SETPOINT_SCHEDULE, first - COMMAND_MEMORY, first, columns=_COMMAND)
-    return plans[plans["valid_time"] == plans["issued_at"]]
+    return plans[plans["valid_time"] == plans["issued_at"]].reset_index(drop=True)
 
 
 def _planned(site: Site, archive: Archive, days: Sequence[Day], began: Standing) -> Course:

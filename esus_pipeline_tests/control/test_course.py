@@ -9,7 +9,7 @@ import pytest
 
 from esus_pipeline.archive import Archive
 from esus_pipeline.control import course
-from esus_pipeline.control.course import LEAST_DAYS, Standing, commands_before, parts, plan_days
+from esus_pipeline.control.course import LEAST_DAYS, Standing, commands_before, parts, plan_days, stored_standing
 from esus_pipeline.control.inputs import Told
 from esus_pipeline.control.stored import read_stored
 from esus_pipeline.frames import DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
@@ -66,6 +66,15 @@ def test_the_next_plan_is_told_the_setpoints_that_are_in_force(tmp_path):
     assert inputs.told == dict.fromkeys(SITE.room_ids, Told(20.0, 26.0))
     later = noon + 2 * STEP
     assert read_stored(SITE, archive, [later]).inputs(later, commands_before(archive, later)).told == {}
+
+
+def test_what_a_plan_takes_from_those_before_it_is_the_same_from_memory_and_from_the_archive(tmp_path):
+    archive, quarters = Archive(tmp_path), DAYS[0][:6]
+    ended = plan_days(SITE, archive, [quarters]).ended
+    stored = stored_standing(SITE, archive, quarters[-1] + STEP)
+    assert stored.optimum is not None
+    assert len(stored.commanded) == len(quarters) * len(SITE.rooms)
+    assert stored.same(ended, SITE.room_ids)
 
 
 def test_another_command_another_optimum_or_another_model_is_another_standing():
