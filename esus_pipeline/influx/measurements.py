@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import pyarrow as pa
 
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     BUILDING,
     CLEAN_SERIES,
     POINT_STATE,
+    SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
     STEP,
@@ -31,6 +33,9 @@ from esus_pipeline.weather import MAX_AGE
 _DAY = timedelta(days=1)
 _REACH = timedelta(hours=61)
 """An issue is about no time later than this after it became known."""
+
+JUDGED_BEFORE = 2 * _DAY
+"""Days so long before a window are delivered with it, for a day is judged the morning after."""
 
 Rows = Callable[[Archive, Site, datetime, datetime], Iterator[pd.DataFrame]]
 """Rows of a measurement that the windows in [start, end) decide on, in parts that fit into memory."""
@@ -92,6 +97,12 @@ def _states(archive: Archive, site: Site, start: datetime, end: datetime) -> Ite
         yield rows.assign(state_code=rows["state"].map(STATE_CODES))
 
 
+def _judged_days(archive: Archive, site: Site, start: datetime, end: datetime) -> Iterator[pd.DataFrame]:
+    """What the plans of the windows' days and of the days shortly before were worth, as far as they are judged."""
+    for _, rows in archive.read_days(SAVINGS, _midnight(start) - JUDGED_BEFORE, end):
+        yield rows
+
+
 def _midnight(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -126,6 +137,13 @@ _STATE = Shape(
     ("age_minutes", "bound_minutes", "state_code"),
     ("state",),
 )
+_SAVINGS = Shape(
+    "savings",
+    "day",
+    ("room",),
+    tuple(field.name for field in SAVINGS.schema if field.type == pa.float64()),
+    ("outcome", "reason"),
+)
 PIPELINE = Shape(
     "pipeline",
     "window",
@@ -157,7 +175,10 @@ SINKS: dict[str, tuple[Measurement, ...]] = {
     ),
     "influx_weather_forecast": (Measurement(lambda _: _WEATHER, in_force(WEATHER_FORECAST, back=MAX_AGE)),),
     "influx_solar_gain": (Measurement(lambda _: _SOLAR, in_force(SOLAR_GAIN, ("room",), back=MAX_AGE)),),
-    "influx_schedule": (Measurement(lambda _: _SCHEDULE, in_force(SHADE_SETPOINT_SCHEDULE, ("room",))),),
+    "influx_schedule": (
+        Measurement(lambda _: _SCHEDULE, in_force(SHADE_SETPOINT_SCHEDULE, ("room",))),
+        Measurement(lambda _: _SAVINGS, _judged_days),
+    ),
     "influx_point_state": (Measurement(lambda _: _STATE, _states),),
 }
 """What each sink asset delivers."""

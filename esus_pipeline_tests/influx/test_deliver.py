@@ -11,6 +11,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     CLEAN_SERIES,
     QUARANTINE,
+    SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
     STEP,
@@ -64,6 +65,22 @@ def test_the_plan_in_force_is_delivered_and_an_old_range_takes_no_time_back(infl
         0.25, 'sun, "strong"', "sun", "a", "tmv23",
     )  # fmt: skip
     assert row.get("predicted_temperature") is None
+
+
+@pytest.mark.real
+def test_a_judged_day_comes_with_the_plans_of_the_next_day_and_what_is_not_known_is_absent(influx, archive):
+    day = pd.Timestamp(DAY - timedelta(days=1))
+    rows = pd.DataFrame({"room": ["a", "b"], "outcome": ["advice", "no_model"]}).assign(
+        day=day, reason=["", "the room had no learned model yet"], version=1, draws="[]", saving=[1.5, np.nan]
+    )
+    archive.merge(SAVINGS, rows.reindex(columns=SAVINGS.schema.names))
+    done = send(influx, archive, "influx_schedule", NOON - STEP, NOON)
+    assert done.points == {"savings": 2}
+    first, second = influx.query("SELECT * FROM savings", epoch="s")
+    assert (first["time"], first["room"], first["saving"], first["outcome"]) == (day.timestamp(), "a", 1.5, "advice")
+    assert (second["saving"], second["reason"]) == (None, "the room had no learned model yet")
+    send(influx, archive, "influx_schedule", NOON + timedelta(days=3), NOON + timedelta(days=3) + STEP)
+    assert len(influx.query("SELECT * FROM savings")) == 2
 
 
 @pytest.mark.real
