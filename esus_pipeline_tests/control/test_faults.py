@@ -162,7 +162,7 @@ def violations(inputs: PlanInputs, plan: pd.DataFrame) -> list[str]:
     shut = plan["reason"].str.contains("window").to_numpy()
     local = plan["valid_time"].dt.tz_convert(site.zone)
     inside = (local.dt.time >= site.occupancy.start) & (local.dt.time < site.occupancy.end)
-    people = (inside & local.dt.dayofweek.isin(site.occupancy.weekdays)).to_numpy()
+    people = (inside & local.dt.day_of_week.isin(site.occupancy.weekdays)).to_numpy()
     for room in site.room_ids:
         own = (plan["room"] == room).to_numpy()
         calm = ~(shut[own][1:] | shut[own][:-1])
