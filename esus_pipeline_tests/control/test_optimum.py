@@ -81,7 +81,8 @@ def test_a_room_is_heated_before_work_as_late_as_it_can_be_and_no_later():
     for site in (TMV23, weak):
         plan = rows(replace(early, site=site), SOUTH).loc[:"2026-01-15 08:00"]
         begins.append(plan["heating_setpoint"].eq(20).idxmax())
-        assert set(plan["heating_setpoint"]) == {17.0, 20.0}
+        assert plan["heating_setpoint"].between(17, 20).all()
+        assert plan["heating_setpoint"].is_monotonic_increasing
         assert 20 <= plan["predicted_temperature"].iloc[-1] < 20.5
     assert begins[1] < begins[0] < pd.Timestamp("2026-01-15 08:00", tz=TMV23.zone)
 

@@ -17,10 +17,10 @@ from esus_pipeline.frames import STEP
 
 LONGEST_PREHEAT = 32
 """Steps before work at which heating begins at the earliest (8 hours)."""
-LEAD = 1
-"""Steps by which heating begins before it must: radiators are slow, and no model is exact."""
-SPARE = 0.1
-"""K over the band's lower end that is aimed for, for the same reason."""
+UNTAUGHT = 0.3
+"""K, error of an hour's prediction where no model has been learned."""
+SPARE = 0.5
+"""What is aimed for over the band's lower end when people come, as a share of the model's error an hour ahead."""
 
 _SECONDS = STEP.total_seconds()
 
@@ -43,6 +43,8 @@ class Quarters:
     """(M, N) W, greatest heat of the radiator with the water as warm as it is."""
     chill: Array
     """(M, N) W."""
+    spare: Array
+    """(M,) K that preheating aims over the band's lower end."""
 
     @classmethod
     def ahead(
@@ -78,7 +80,17 @@ class Quarters:
             power.append(np.clip(model.k_heat * (water - setpoints.heating), 0.0, site.rooms[room].heating_power))
         chill = [cooling_limit(site, room, setpoints.cooling, supply, setpoints.occupied) for room in rooms]
         start = np.stack([horizon.temperature[rooms], _mass(optimum, place[0], rooms, horizon)], axis=-1)
-        return cls(rooms, start, *(np.stack(part) for part in (keep, heat, rest, power, chill)))
+        spare = SPARE * np.array([model.rmse.get(1, UNTAUGHT) for model in models])
+        return cls(
+            rooms=rooms,
+            start=start,
+            keep=np.stack(keep),
+            heat=np.stack(heat),
+            rest=np.stack(rest),
+            power=np.stack(power),
+            chill=np.stack(chill),
+            spare=spare,
+        )
 
     def path(self, heating: Array, cooling: Array) -> Array:
         """(M, N) degC at the start of each step with setpoints (M, N) degC; thermostats at limited power."""
@@ -94,32 +106,34 @@ class Quarters:
             air = free + b[0] * watts
         return np.stack(path, axis=-1)
 
-    def preheating(self, setpoints: Setpoints, begun: Mask) -> Mask:
-        """(M, N) steps before work in which a room must be heated with all its power to be warm when people come.
+    def preheating(self, setpoints: Setpoints, comfort: float) -> Array:
+        """(M, N) degC that the air must have at the end of each step before work, so that all power warms it by then.
 
-        What has begun (M,) goes on until work, so that a change of mind in between cannot switch it off and on.
+        -inf where a room at setback is warm enough.
 
         Optimum start: the model is linear, so what heating from step s until work adds is a sum over steps, taken
-        backwards from the start of work until it makes up for what a room at setback would lack.
+        backwards from the start of work. What is still lacking there, over what a kelvin more now is worth there, is
+        what the air of a room at setback lacks now. Where at least half of the power is needed, the setpoint is that
+        of work: a thermostat that closes in on a ramp does not use all of it.
         """
+        needed = np.full(self.power.shape, -np.inf)
         begins = 1 + np.flatnonzero(setpoints.occupied[1:] & ~setpoints.occupied[:-1])
-        mask = np.zeros(self.power.shape, dtype=bool)
         if not len(begins):
-            return mask
+            return needed
         idle = np.broadcast_to(setpoints.least, self.power.shape)
         air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
         for begin in begins.tolist():
-            if begin <= LONGEST_PREHEAT and not setpoints.occupied[0]:
-                mask[begun, :begin] = True
-            lacking = setpoints.least[begin] + SPARE - air[:, begin]
-            weight = np.tile([1.0, 0.0], (len(self.rooms), 1))
+            lacking = comfort + self.spare - air[:, begin]
+            worth = np.tile([1.0, 0.0], (len(self.rooms), 1))
             for step in range(begin - 1, max(begin - LONGEST_PREHEAT, 0) - 1, -1):
                 if not (lacking > 0).any():
                     break
-                mask[lacking > 0, max(0, step - LEAD) : begin] = True
-                lacking = lacking - np.einsum("mi,mi->m", weight, self.heat[:, step]) * self.power[:, step]
-                weight = np.einsum("mi,mij->mj", weight, self.keep[:, step])
-        return mask
+                gain = np.einsum("mi,mi->m", worth, self.heat[:, step]) * self.power[:, step]
+                least = np.where(lacking > gain / 2, comfort, air[:, step + 1] + lacking / worth[:, 0])
+                needed[:, step] = np.where(lacking > 0, np.minimum(least, comfort), -np.inf)
+                lacking = lacking - gain
+                worth = np.einsum("mi,mij->mj", worth, self.keep[:, step])
+        return needed
 
 
 def _water(horizon: Horizon) -> Array:
