@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from esus_pipeline.archive import Archive
@@ -17,7 +18,7 @@ from esus_pipeline.defs.jobs import ASSETS
 from esus_pipeline.defs.partitions import floor, key_of, range_tags
 from esus_pipeline.defs.resources import resources
 from esus_pipeline.defs.sinks import SINK_ASSETS
-from esus_pipeline.frames import CLEAN_SERIES, POINT_STATE, STEP
+from esus_pipeline.frames import CLEAN_SERIES, POINT_STATE, SAVINGS, STEP
 from esus_pipeline.quality.states import State
 from esus_pipeline.settings import Settings
 from esus_pipeline.simulator import SimulatorConfig
@@ -75,11 +76,14 @@ def settings_of(twin: str, data: Path) -> dict[str, str]:
 
 
 def show_everything(folder: Path, newest: datetime) -> None:
-    """One point in every state in the newest window, and one flagged reading."""
+    """One point in every state in the newest window, one judged day, and one flagged reading."""
     archive = Archive(folder)
     states = archive.read(POINT_STATE, newest, newest + STEP).head(len(State))
     assert len(states) == len(State)
     archive.merge(POINT_STATE, states.assign(state=[str(state) for state in State]))
+    judged = pd.DataFrame({"day": [pd.Timestamp(newest - DAY).floor("D")], "room": "1.213", "outcome": "advice"})
+    figures = dict.fromkeys(SAVINGS.schema.names[5:-1], 1.0)
+    archive.merge(SAVINGS, judged.assign(reason="", version=1, draws="[1.0]", **figures))
     reading = archive.read(CLEAN_SERIES, newest - DAY, newest).head(1)
     archive.merge(CLEAN_SERIES, reading.assign(quality="out_of_range"))
 

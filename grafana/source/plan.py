@@ -63,6 +63,8 @@ def dashboard() -> Dashboard:
             row("Reasons"),
             _coming(),
             _past(),
+            row("Savings"),
+            _savings(),
         ],
     )
 
@@ -212,4 +214,26 @@ def _reasons(title: str, description: str, when: str) -> table.Panel:
         .override_by_name("Planned ahead", look(("unit", "h"), ("custom.width", 130)))
         .override_by_name("Rule", look(("mappings", mapped(RULES)), ("custom.width", 190)))
         .override_by_name("Why", look(("custom.minWidth", 400)))
+    )
+
+
+def _savings() -> table.Panel:
+    columns = """sum("saving") AS "Saving", sum("plan_cost") AS "Cost with the plan",
+        sum("baseline_cost") AS "Cost without the plan", sum("measured_cost") AS "Cost as measured",
+        count("saving") AS "Rooms that count\""""
+    query = f"""SELECT {columns} FROM "savings" WHERE time > now() - 35d AND {SITE} AND {ROOM} AND
+        ("outcome" = 'advice' OR "outcome" = 'carried_out') GROUP BY time(1d) fill(none)"""
+    return (
+        rows(
+            "What the plan saved, by day",
+            "Computed with the rooms' models against the rule that the building runs without the plan, in the site's "
+            "currency; the sum over days, its interval and whether it is evidence are told by esus savings.",
+            "none",
+            "No judged day counts yet; esus savings says why",
+            Influx(query),
+        )
+        .height(8)
+        .decimals(2)
+        .override_by_name("Time", look(("unit", "dateTimeAsIso"), ("custom.width", 170)))
+        .override_by_name("Rooms that count", look(("decimals", 0)))
     )
