@@ -46,7 +46,7 @@ def follow_setpoints(
     peaks, pits = np.full((rooms, horizon.steps), -np.inf), np.full((rooms, horizon.steps), np.inf)
     if optimum is not None and quarters is not None:
         comfort = horizon.site.comfort.occupied.low
-        calendar[quarters.rooms] = np.maximum(setpoints.least, quarters.preheating(setpoints, comfort))
+        calendar[quarters.rooms] = np.fmax(setpoints.least, quarters.preheating(setpoints, comfort))
         _ahead_of_time(horizon, setpoints, optimum, peaks, pits)
     if not setpoints.occupied[0]:
         warm, cold = np.full(rooms, np.nan), np.full(rooms, np.nan)

@@ -21,6 +21,8 @@ UNTAUGHT = 0.3
 """K, error of an hour's prediction where no model has been learned."""
 SPARE = 0.5
 """What is aimed for over the band's lower end when people come, as a share of the model's error an hour ahead."""
+LEAST_WORTH = 1e-3
+"""K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
 _SECONDS = STEP.total_seconds()
 
@@ -129,7 +131,9 @@ class Quarters:
                 if not (lacking > 0).any():
                     break
                 gain = np.einsum("mi,mi->m", worth, self.heat[:, step]) * self.power[:, step]
-                least = np.where(lacking > gain / 2, comfort, air[:, step + 1] + lacking / worth[:, 0])
+                least = np.where(
+                    lacking > gain / 2, comfort, air[:, step + 1] + lacking / np.maximum(worth[:, 0], LEAST_WORTH)
+                )
                 needed[:, step] = np.where(lacking > 0, np.minimum(least, comfort), -np.inf)
                 lacking = lacking - gain
                 worth = np.einsum("mi,mij->mj", worth, self.keep[:, step])
