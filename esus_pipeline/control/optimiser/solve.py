@@ -53,7 +53,7 @@ def lower_bound(problem: GroupProblem) -> float:
 def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-def]  # scipy's result has no type
     """The relaxation first: where its shades stand open or closed it is the best plan, at a tenth of the time.
 
-    Both share the time limit. Without presolve: the program is small, and HiGHS then prints nothing beside its answer.
+    Both share the time limit. Without presolve: the program is small, and HiGHS prints less beside its answer.
     """
     began = time.perf_counter()
     options = {"time_limit": problem.time_limit, "presolve": False}
