@@ -4,12 +4,13 @@ Belongs here: processes in general. Does not belong here: which ones the demo ha
 a mark in its environment, so that the leftovers of a supervisor that was killed are found and ended at the next start.
 """
 
+import functools
 import logging
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,10 +72,8 @@ class Supervisor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops all processes, the last one started first."""
-        for charge in reversed(self._charges):
-            if charge.process:
-                _end_group(charge.process)
+        """Stops all processes, the last one started asked first."""
+        _end_groups([charge.process for charge in reversed(self._charges) if charge.process])
         self._charges.clear()
 
     def run(self, command: list[str]) -> None:
@@ -131,7 +130,7 @@ class Supervisor:
     def _bury(self, charge: _Charge, why: str) -> None:
         """End the group of a dead process and say when to start it again: at once after a steady life."""
         if charge.process:
-            _end_group(charge.process)
+            _end_groups([charge.process])
         steady = time.monotonic() - charge.started > STEADY_SECONDS
         charge.process, charge.deaths = None, 1 if steady else charge.deaths + 1
         pause = min(LONGEST_PAUSE, 2.0 ** (charge.deaths - 2)) if charge.deaths > 1 else 0.0
@@ -160,15 +159,18 @@ def _is_marked(process: psutil.Process, home: Path) -> bool:
         return False
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started: asked first, then killed."""
-    _quietly(lambda: os.killpg(process.pid, signal.SIGTERM))
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        log.warning("process %s did not stop when asked", process.pid)
-    _quietly(lambda: os.killpg(process.pid, signal.SIGKILL))
-    process.wait()
+def _end_groups(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End processes and all that they started: all asked first, killed after STOP_SECONDS."""
+    for process in processes:
+        _quietly(functools.partial(os.killpg, process.pid, signal.SIGTERM))
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("process %s did not stop when asked", process.pid)
+        _quietly(functools.partial(os.killpg, process.pid, signal.SIGKILL))
+        process.wait()
 
 
 def _quietly(action: Callable[[], object]) -> None:

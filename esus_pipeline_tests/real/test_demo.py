@@ -100,12 +100,16 @@ def shoot(page: Page, name: str, full_page: bool = False) -> None:
 
 
 def open_graph(page: Page, demo: Demo) -> None:
+    """The lineage of everything, where the groups are seen, and of the job, small enough that every asset is drawn."""
     page.goto(f"{demo.ui}/asset-groups")
     expect(page.get_by_role("button", name="Materialize all")).to_be_enabled(timeout=60 * SECOND)
-    page.get_by_text("readings", exact=True).first.wait_for()
+    for group in ("readings", "weather", "quality", "control"):
+        expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60 * SECOND)
     page.keyboard.press("Alt+e")  # expands the groups
+    shoot(page, "lineage")
+    page.goto(f"{demo.ui}/locations/{LOCATION}/jobs/quarter_hour")
     for asset in ASSETS:
-        expect(page.get_by_text(asset, exact=True).first).to_be_visible(timeout=60 * SECOND)
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible(timeout=30 * SECOND)
 
 
 def launch_backfill_by_hand(page: Page, demo: Demo) -> str:
