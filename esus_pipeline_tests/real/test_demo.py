@@ -105,9 +105,10 @@ def open_graph(page: Page, demo: Demo) -> None:
     expect(page.get_by_role("button", name="Materialize all")).to_be_enabled(timeout=60 * SECOND)
     for group in ("readings", "weather", "quality", "control"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60 * SECOND)
-    page.keyboard.press("Alt+e")  # expands the groups
     shoot(page, "lineage")
     page.goto(f"{demo.ui}/locations/{LOCATION}/jobs/quarter_hour")
+    page.get_by_text("readings", exact=True).first.wait_for()
+    page.keyboard.press("Alt+e")  # expands the groups
     for asset in ASSETS:
         expect(page.get_by_text(asset, exact=True).first).to_be_visible(timeout=30 * SECOND)
 
@@ -138,7 +139,7 @@ def ask(demo: Demo, backfill: str) -> dict:
 
 
 def test_a_backfill_launched_in_the_browser_fills_a_day_in_one_run(demo):
-    with browser(1900, 1000) as (page, witness):
+    with browser(3200, 1800) as (page, witness):
         open_graph(page, demo)
         shoot(page, "asset-graph")
         backfill = launch_backfill_by_hand(page, demo)
