@@ -22,7 +22,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.control.model.now import RoomsNow, models_in_force
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.optimiser import Optimum
-from esus_pipeline.control.plan import Plan
+from esus_pipeline.control.plan import COMMAND, Plan
 from esus_pipeline.control.planner import Planner
 from esus_pipeline.control.refusal import refused_plans
 from esus_pipeline.control.stored import Stored, read_stored
@@ -39,8 +39,6 @@ LEAST_DAYS = 3
 MOST_PARTS = 4
 """Each takes the memory of a process, some 300 MB."""
 
-_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
-
 Day = Sequence[datetime]
 """The instants of a UTC day, in order and without gaps, that plans are issued at."""
 
@@ -50,17 +48,20 @@ class Standing:
     """All that a plan takes from those before it."""
 
     commanded: pd.DataFrame
-    """What the rooms were told in the last COMMAND_MEMORY: _COMMAND of the rows that counted from `issued_at` on."""
+    """What the rooms were told in the last COMMAND_MEMORY: COMMAND of the rows that counted from `issued_at` on."""
     optimum: Optimum | None = None
     models: Mapping[str, RoomModel] | None = None
     """Those that the optimum was made with."""
 
     def same(self, other: "Standing", rooms: Sequence[str]) -> bool:
         """Whether every later plan is the same after both."""
-        optima = [each.optimum.to_frame(rooms) if each.optimum else None for each in (self, other)]
-        if optima[0] is None or optima[1] is None:
-            return optima[0] is optima[1] and self.commanded.equals(other.commanded)
-        return self.commanded.equals(other.commanded) and optima[0].equals(optima[1]) and self.models == other.models
+        if self.optimum is None or other.optimum is None:
+            return self.optimum is other.optimum and self.commanded.equals(other.commanded)
+        return (
+            self.commanded.equals(other.commanded)
+            and self.optimum.to_frame(rooms).equals(other.optimum.to_frame(rooms))
+            and self.models == other.models
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def stored_standing(site: Site, archive: Archive, first: datetime) -> Standing:
 
 def commands_before(archive: Archive, first: datetime) -> pd.DataFrame:
     """What the plans before `first` told the rooms at the moment that they were issued."""
-    plans = archive.read(SHADE_SETPOINT_SCHEDULE, first - COMMAND_MEMORY, first, columns=_COMMAND)
+    plans = archive.read(SHADE_SETPOINT_SCHEDULE, first - COMMAND_MEMORY, first, columns=COMMAND)
     return plans[plans["valid_time"] == plans["issued_at"]].reset_index(drop=True)
 
 
@@ -141,7 +142,7 @@ def _planned(site: Site, archive: Archive, days: Sequence[Day], began: Standing)
 def _planned_after_a_day(site: Site, archive: Archive, days: Sequence[Day]) -> Course:
     """A part that finds out for itself how the shades stand when it begins."""
     before = [days[0][0] - step * STEP for step in range(timedelta(days=1) // STEP, 0, -1)]
-    nothing = Standing(pd.DataFrame({name: SHADE_SETPOINT_SCHEDULE.empty()[name] for name in _COMMAND}))
+    nothing = Standing(pd.DataFrame({name: SHADE_SETPOINT_SCHEDULE.empty()[name] for name in COMMAND}))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         _, began, _ = _made(site, archive, before, nothing, pool)
     return _planned(site, archive, days, began)
@@ -182,7 +183,7 @@ def _made(
     for as_of in day:
         plan = planner.plan(stored.inputs(as_of, commanded, rooms.at(as_of) if planner.due(as_of) else None))
         kept = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(pd.Timestamp(as_of - COMMAND_MEMORY), "right")
-        commanded = pd.concat([commanded.iloc[kept:], plan.in_force(_COMMAND)], ignore_index=True)
+        commanded = pd.concat([commanded.iloc[kept:], plan.commands], ignore_index=True)
         made.append(Made(plan, planner.optimum if planner.renewed else None))
     return stored, Standing(commanded, planner.optimum, planner.models), made
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.control.measured import TEMPERATURE_RANGE, WIND_RANGE, Measured, plausible, read_measured
+from esus_pipeline.control.model.kalman import State
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.override import Override
 from esus_pipeline.control.rules import UNCOUNTED
@@ -65,6 +66,11 @@ class RoomState:
     """degC of floors and walls."""
     disturbance: float = 0.0
     """W of heat that the model cannot explain; it fades over the coming hours."""
+
+    @classmethod
+    def of(cls, last: State) -> "RoomState":
+        """From the newest estimate of the room's filter."""
+        return cls(float(last.x[0]), float(last.x[1]), float(last.disturbance))
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ from esus_pipeline.control.trace import Claim, Decision, trace_rows
 from esus_pipeline.control.wish import Wish, make_wish
 from esus_pipeline.frames import SHADE_SETPOINT_SCHEDULE, STEP, TIMESTAMP
 
+COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
+"""Columns of frames.SHADE_SETPOINT_SCHEDULE that later plans look back at."""
 NOW = 2
 """Steps for which what is seen now (a person, an open window) is taken to last; the next plans see anew."""
 
@@ -63,9 +65,10 @@ class Plan:
         """The table as a data frame."""
         return self.table.to_pandas()
 
-    def in_force(self, columns: list[str]) -> pd.DataFrame:
-        """These columns of the row of each room that counts from `issued_at` on."""
-        return self.table.select(columns).take(np.arange(0, len(self.table), STEPS)).to_pandas()
+    @property
+    def commands(self) -> pd.DataFrame:
+        """COMMAND of the row of each room that counts from `issued_at` on."""
+        return self.table.select(COMMAND).take(np.arange(0, len(self.table), STEPS)).to_pandas()
 
 
 def make_plan(inputs: PlanInputs, optimum: Optimum | None = None) -> pd.DataFrame:

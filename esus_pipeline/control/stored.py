@@ -88,10 +88,7 @@ class Stored:
             told=told_setpoints(commanded, as_of),
             overrides=overrides(self.site, commanded, self.rooms.iloc[:end], as_of, self._released(as_of)),
             models=known.models,
-            states={
-                room: RoomState(float(state.x[0]), float(state.x[1]), float(state.disturbance))
-                for room, state in known.states.items()
-            },
+            states={room: RoomState.of(state) for room, state in known.states.items()},
             people=known.people,
         )
 

@@ -5,7 +5,7 @@ here: any decision (see optimal).
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -188,8 +188,3 @@ def room_rows(site: Site, observation: Observation) -> pd.DataFrame:
         "heating_supply_temperature": max((w for w in water if np.isfinite(w)), default=np.nan),
     }
     return pd.DataFrame([*rows, building])
-
-
-def horizon_times(now: pd.Timestamp, hours: int) -> pd.DatetimeIndex:
-    """Starts of the steps from `now` on."""
-    return pd.date_range(now, now + timedelta(hours=hours), freq=STEP, inclusive="left")

@@ -10,29 +10,28 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from esus_pipeline.control.evaluation.diary import Diary, horizon_times, room_rows
+from esus_pipeline.control.evaluation.diary import Diary, room_rows
 from esus_pipeline.control.evaluation.protocol import Command, Observation
 from esus_pipeline.control.inputs import PlanInputs, RoomState, shade_states
 from esus_pipeline.control.model import RoomModel, estimate
-from esus_pipeline.control.model.occupancy import Habits, forecast, learn
+from esus_pipeline.control.model.now import people_ahead
+from esus_pipeline.control.model.occupancy import Habits, learn
 from esus_pipeline.control.model.training import lesson
 from esus_pipeline.control.optimiser import current
 from esus_pipeline.control.override import Override, overrides
 from esus_pipeline.control.planner import Planner
 from esus_pipeline.control.setpoints import told_setpoints
+from esus_pipeline.control.stored import WIND_MEMORY
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
 _TOLD = ("shade_position", "heating_setpoint", "cooling_setpoint")
-_COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
 _ELSEWHERE = 0.1
 """Of a shade's travel."""
-_WIND_MEMORY = timedelta(hours=6) // STEP
 _DAY = timedelta(days=1) // STEP
 _STATE_MEMORY = timedelta(hours=36) // STEP
 """Steps that a room's state is estimated from."""
 _HAND_MEMORY = timedelta(hours=6) // STEP
-_HOURS_AHEAD = 48
 
 
 class Optimal:
@@ -70,7 +69,7 @@ class Optimal:
                 gains=self._diary.gains,
                 rooms=room_rows(self._site, observation),
                 wind_age=None if np.isnan(observation.wind_speed) else timedelta(0),
-                past_wind=self._diary.past_wind(_WIND_MEMORY),
+                past_wind=self._diary.past_wind(WIND_MEMORY // STEP),
                 shades=shade_states(self._commanded, now, self._site.zone),
                 overrides=self._overrides(observation),
                 told=told_setpoints(self._commanded, now),
@@ -79,9 +78,9 @@ class Optimal:
                 people=self._people,
                 prices=observation.prices,
             )
-        ).schedule
-        first = plan[plan["valid_time"] == pd.Timestamp(now)]
-        self._commanded = pd.concat([self._commanded, first[_COMMAND]]).tail(_DAY * len(first))
+        )
+        first = plan.commands
+        self._commanded = pd.concat([self._commanded, first]).tail(_DAY * len(first))
         self._told = dict(zip(first["room"], first["shade_position"], strict=True))
         told = zip(*(first[name].to_numpy(dtype=float) for name in _TOLD), strict=True)
         return {str(room): Command(*values) for room, values in zip(first["room"], told, strict=True)}
@@ -94,7 +93,7 @@ class Optimal:
                 last = estimate(model, self._diary.history(room, _STATE_MEMORY)).last
             except ValueError:
                 continue
-            states[room] = RoomState(float(last.x[0]), float(last.x[1]), float(last.disturbance))
+            states[room] = RoomState.of(last)
         return states
 
     def _expected(self, observation: Observation) -> pd.DataFrame | None:
@@ -102,10 +101,7 @@ class Optimal:
         if observation.people is not None or not self._habits:
             return observation.people
         histories = {room: self._diary.history(room, _DAY // 6) for room in self._site.room_ids}
-        recent = {room: pd.Series(own.people, own.times) for room, own in histories.items()}
-        times = horizon_times(pd.Timestamp(observation.time), _HOURS_AHEAD)
-        expected = forecast(self._habits, recent, self._site, times)
-        return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
+        return people_ahead(self._site, self._habits, histories, observation.time)
 
     def _overrides(self, observation: Observation) -> Mapping[str, Override]:
         """Hands on the shades, looked for as long as one may hold since a shade last stood elsewhere than told."""

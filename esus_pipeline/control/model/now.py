@@ -116,10 +116,17 @@ class RoomsNow:
         }
 
     def _people(self, histories: Mapping[str, History], as_of: datetime) -> pd.DataFrame:
-        recent = {room: pd.Series(history.people, history.times) for room, history in histories.items()}
-        times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
-        expected = forecast(self._habits, recent, self._site, times)
-        return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
+        return people_ahead(self._site, self._habits, histories, as_of)
+
+
+def people_ahead(
+    site: Site, habits: Mapping[str, Habits | None], histories: Mapping[str, History], as_of: datetime
+) -> pd.DataFrame:
+    """Expected people by start of the step (UTC) for AHEAD, a column per room, from habits and the latest past."""
+    recent = {room: pd.Series(history.people, history.times) for room, history in histories.items()}
+    times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
+    expected = forecast(habits, recent, site, times)
+    return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
 
 
 def models_in_force(archive: Archive, site: Site, as_of: datetime) -> dict[str, RoomModel]:
