@@ -260,6 +260,20 @@ def discretise(model: RoomModel, step_seconds: float, conductance: npt.ArrayLike
     return keep, np.linalg.solve(rates, (keep - eye) @ sources)
 
 
+def pushed(drive: Array, outdoor: Array, heat: Array, sun: npt.ArrayLike, people: Array) -> Array:
+    """(N, 2) K that known inputs add in each of N steps.
+
+    Args:
+        drive: (N, 2, 5) B of `discretise`.
+        outdoor: (N,) degC.
+        heat: (N,) W to the air.
+        sun: (N,) or one W of sun inside.
+        people: (N,) persons.
+    """
+    inputs = np.stack(np.broadcast_arrays(outdoor, heat, sun, people, 1.0), axis=-1)
+    return np.asarray(np.einsum("nij,nj->ni", drive, inputs))
+
+
 def _emission(valve: Array) -> Array:
     """Share of a radiator's heat: it grows less and less with the flow of water, which cools down less and less."""
     return valve / (valve + EMITTER * (1 - valve))

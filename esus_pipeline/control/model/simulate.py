@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from esus_pipeline.control.model.history import STEP_SECONDS, History
-from esus_pipeline.control.model.room_model import Array, RoomModel, discretise
+from esus_pipeline.control.model.room_model import Array, RoomModel, discretise, pushed
 
 Steps = npt.NDArray[np.int64]
 
@@ -35,8 +35,8 @@ def motion(model: RoomModel, history: History) -> Motion:
     supply = model.supply_air_conductance(history.damper)
     heat = radiator * history.water + supply * history.supply_air - history.cooling
     keep, source = discretise(model, STEP_SECONDS, radiator + supply)
-    inputs = np.stack([history.outdoor, heat, _sun(model, history), history.people, np.ones(len(history))], axis=-1)
-    return Motion(keep, np.einsum("nij,nj->ni", source, inputs), source[:, :, 1])
+    push = pushed(source, history.outdoor, heat, _sun(model, history), history.people)
+    return Motion(keep, push, source[:, :, 1])
 
 
 def mass_temperature(model: RoomModel, history: History) -> Array:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from esus_pipeline.control.model.room_model import Array, discretise
+from esus_pipeline.control.model.room_model import Array, discretise, pushed
 from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem
 
 if TYPE_CHECKING:
@@ -91,24 +91,9 @@ def dynamics(problem: GroupProblem) -> Dynamics:
         opened = model.k_open * problem.gain_open[room]
         less_sun = model.k_shaded * problem.gain_shaded[room] - opened
         opened, less_sun = opened + problem.dazzled * less_sun, (1 - problem.dazzled) * less_sun
-        known = np.stack(
-            [
-                problem.outdoor,
-                fresh * problem.supply_air + problem.disturbance[room],
-                opened,
-                problem.people[room],
-                np.ones(problem.steps),
-            ],
-            axis=-1,
-        )
-        parts.append(
-            (
-                keep,
-                1000 * drive[..., 1],
-                drive[..., 2] * less_sun[:, None],
-                np.einsum("hij,hj->hi", drive, known),
-            )
-        )
+        other = fresh * problem.supply_air + problem.disturbance[room]
+        rest = pushed(drive, problem.outdoor, other, opened, problem.people[room])
+        parts.append((keep, 1000 * drive[..., 1], drive[..., 2] * less_sun[:, None], rest))
     keep, heat, shade, rest = (np.stack(part) for part in zip(*parts, strict=True))
     return Dynamics(keep, heat, shade, rest)
 

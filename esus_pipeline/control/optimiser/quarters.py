@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from esus_pipeline.control.inputs import Array, Horizon, Mask, PlanInputs
-from esus_pipeline.control.model.room_model import SUPPLY_AIR, RoomModel, discretise, water_by_weather
+from esus_pipeline.control.model.room_model import SUPPLY_AIR, RoomModel, discretise, pushed, water_by_weather
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
 from esus_pipeline.control.optimiser.outlook import cooling_limit, expected_people, prior
 from esus_pipeline.control.setpoints import Setpoints
@@ -75,10 +75,9 @@ class Quarters:
             fresh = model.fresh_air_conductance(people[row])
             own, drive = discretise(model, _SECONDS, fresh)
             sun = model.sun(horizon.gain_open[room], horizon.gain_shaded[room], closed[room].astype(float))
-            known = np.stack([outdoor, fresh * supply + unexplained[row], sun, people[row], np.ones(steps)], axis=-1)
             keep.append(own)
             heat.append(drive[..., 1])
-            rest.append(np.einsum("hij,hj->hi", drive, known))
+            rest.append(pushed(drive, outdoor, fresh * supply + unexplained[row], sun, people[row]))
             power.append(np.clip(model.k_heat * (water - setpoints.heating), 0.0, site.rooms[room].heating_power))
         chill = [cooling_limit(site, room, setpoints.cooling, supply, setpoints.occupied) for room in rooms]
         start = np.stack([horizon.temperature[rooms], _mass(optimum, place[0], rooms, horizon)], axis=-1)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from esus_pipeline.control.inputs import Array, Mask
 from esus_pipeline.control.model.history import STEP_SECONDS, History
-from esus_pipeline.control.model.room_model import FRESH_AIR, RoomModel, discretise
+from esus_pipeline.control.model.room_model import FRESH_AIR, RoomModel, discretise, pushed
 from esus_pipeline.control.model.simulate import mass_temperature, motion
 from esus_pipeline.control.optimiser.outlook import cooling_limit
 from esus_pipeline.control.savings.strategy import Strategy
@@ -61,34 +61,33 @@ def replay(site: Site, models: Sequence[RoomModel], stretch: Stretch, strategies
         fresh = model.supply_air_conductance(stretch.flow[stretch.first :])
         own, source = discretise(model, STEP_SECONDS, fresh)
         heat = fresh * past.supply_air + unexplained[stretch.first :]
-        known = np.stack([past.outdoor, heat, past.people, np.ones(len(past))], axis=-1)
         keep.append(own)
         heat_push.append(source[:, :, 1])
-        rest.append(np.einsum("nij,nj->ni", source[:, :, [0, 1, 3, 4]], known))
+        rest.append(pushed(source, past.outdoor, heat, 0.0, past.people))
         sun_push.append([_sun(model, past, strategy)[:, None] * source[:, :, 2] for strategy in strategies])
         power.append(model.radiator_conductance(np.ones(1))[0])
-    pushed = np.stack(rest)[None] + np.moveaxis(np.array(sun_push), 1, 0)
+    push = np.stack(rest)[None] + np.moveaxis(np.array(sun_push), 1, 0)
     room = site.room_ids.index(past.room)
     chill = np.stack([cooling_limit(site, room, each.cooling, past.supply_air, stretch.working) for each in strategies])
-    return _run(states, np.stack(keep), np.stack(heat_push), pushed, np.array(power), past.water, chill, strategies)
+    return _run(states, np.stack(keep), np.stack(heat_push), push, np.array(power), past.water, chill, strategies)
 
 
 def _run(
     states: Array,
     keep: Array,
     heat_push: Array,
-    pushed: Array,
+    push: Array,
     power: Array,
     water: Array,
     chill: Array,
     strategies: Sequence[Strategy],
 ) -> Lived:
-    """The steps one by one; keep (K, N, 2, 2), heat_push (K, N, 2), pushed (S, K, N, 2), power (K,), chill (S, N)."""
+    """The steps one by one; keep (K, N, 2, 2), heat_push (K, N, 2), push (S, K, N, 2), power (K,), chill (S, N)."""
     air, mass = (np.repeat(states[None, :, part], len(strategies), axis=0) for part in (0, 1))
     low, high = (np.stack([getattr(each, name) for each in strategies]) for name in ("heating", "cooling"))
-    heat, cooling, path = (np.empty(pushed.shape[:3]) for _ in range(3))
-    for step in range(pushed.shape[2]):
-        a, b, other = keep[:, step], heat_push[:, step], pushed[:, :, step]
+    heat, cooling, path = (np.empty(push.shape[:3]) for _ in range(3))
+    for step in range(push.shape[2]):
+        a, b, other = keep[:, step], heat_push[:, step], push[:, :, step]
         free = a[:, 0, 0] * air + a[:, 0, 1] * mass + other[..., 0]
         mass = a[:, 1, 0] * air + a[:, 1, 1] * mass + other[..., 1]
         most = power * np.maximum(water[step] - air, 0.0)
