@@ -17,10 +17,9 @@ from esus_pipeline.alerts import Condition, Look, Severity, system
 from esus_pipeline.archive import Archive
 from esus_pipeline.defs.backlog import Backlog
 from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until
-from esus_pipeline.defs.common import REPAIR_TAG, now
+from esus_pipeline.defs.common import REPAIR_TAG, SENSOR_STATUS, now
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.sinks import backlog
-from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site
 
 RUNS_LOOKED_AT = 40
@@ -36,13 +35,11 @@ PATIENCE = timedelta(minutes=10)
 """How long a source of conditions may be unreadable before somebody is told."""
 LIVE_SCHEDULE, LIVE_FAILED = "every_quarter_hour", "runs:live"
 
-_AUTOMATION = Settings.from_env().automation
-
 
 @dg.sensor(
     name="alerts",
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING if _AUTOMATION else dg.DefaultSensorStatus.STOPPED,
+    default_status=SENSOR_STATUS,
 )
 def alert_sensor(context: dg.SensorEvaluationContext, site: SiteResource, data: DataResource) -> dg.SkipReason:
     """Look everywhere, tell by mail and chat what began and what is over, and let the heart beat."""

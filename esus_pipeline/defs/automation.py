@@ -13,7 +13,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from esus_pipeline.defs import gaps
 from esus_pipeline.defs.alerts import alert_sensor
 from esus_pipeline.defs.checks import CHECKS
-from esus_pipeline.defs.common import REPAIR_TAG, now
+from esus_pipeline.defs.common import REPAIR_TAG, SCHEDULE_STATUS, SENSOR_STATUS, now
 from esus_pipeline.defs.delivery import DELIVERY_JOB
 from esus_pipeline.defs.jobs import (
     ASSETS,
@@ -32,7 +32,6 @@ from esus_pipeline.defs.running import windows_under_way
 from esus_pipeline.frames import STEP
 from esus_pipeline.settings import Settings
 
-AUTOMATION = Settings.from_env().automation
 GAP_HORIZON = timedelta(hours=Settings.from_env().gap_hours)
 RANGES_PER_TICK = 4
 EVENTS_PER_TICK = 2000
@@ -46,7 +45,7 @@ FROM_THE_FIRST = "0"
     cron_schedule="3-59/15 * * * *",
     execution_timezone="UTC",
     job=quarter_hour,
-    default_status=dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED,
+    default_status=SCHEDULE_STATUS,
 )
 def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Three minutes after each quarter of an hour: the window that ended then."""
@@ -58,7 +57,7 @@ def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     name="gaps",
     job=quarter_hour,
     minimum_interval_seconds=120,
-    default_status=dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED,
+    default_status=SENSOR_STATUS,
 )
 def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for the windows of the last ESUS_GAP_HOURS that have no schedule, at most once an hour each."""
@@ -86,7 +85,7 @@ def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     name="late_readings",
     job=late_readings,
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED,
+    default_status=SENSOR_STATUS,
 )
 def late_readings_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Page through the events of the raw readings and compute again what late readings changed, in one ranged run."""
@@ -111,7 +110,7 @@ def late_readings_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult
     cron_schedule="40 1 * * *",
     execution_timezone="UTC",
     job=nightly_reread,
-    default_status=dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED,
+    default_status=SCHEDULE_STATUS,
 )
 def every_night_reread(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Read the whole day before again: what came later than the live polls look back."""
@@ -125,7 +124,7 @@ def every_night_reread(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     cron_schedule="10 12 * * *",
     execution_timezone="UTC",
     job=daily_rhythm,
-    default_status=dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED,
+    default_status=SCHEDULE_STATUS,
 )
 def every_noon(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Learn what is normal from the four weeks until last midnight."""

@@ -8,8 +8,15 @@ import dagster as dg
 
 from esus_pipeline.defs.partitions import WINDOWS
 from esus_pipeline.frames import Frame
+from esus_pipeline.settings import Settings
 
 OWNERS = ["team:esus"]
+
+_AUTOMATION = Settings.from_env().automation
+SCHEDULE_STATUS = dg.DefaultScheduleStatus.RUNNING if _AUTOMATION else dg.DefaultScheduleStatus.STOPPED
+"""Whether schedules run until somebody says otherwise in the UI."""
+SENSOR_STATUS = dg.DefaultSensorStatus.RUNNING if _AUTOMATION else dg.DefaultSensorStatus.STOPPED
+"""The same of sensors."""
 
 REPAIR_TAG = "esus/repair"
 """Tag of runs that heal the past; the instance lets one of them run at a time, so that the live poll never waits."""

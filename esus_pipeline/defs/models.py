@@ -10,13 +10,12 @@ from esus_pipeline.control.model.now import models_in_force
 from esus_pipeline.control.model.past import read_past
 from esus_pipeline.control.model.score import HOURS
 from esus_pipeline.control.model.training import Lesson, lesson, to_frame
-from esus_pipeline.defs.common import OWNERS, column_schema, now
+from esus_pipeline.defs.common import OWNERS, SCHEDULE_STATUS, column_schema, now
 from esus_pipeline.defs.partitions import WINDOWS, days
 from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, weather_forecast
 from esus_pipeline.frames import ROOM_MODELS
-from esus_pipeline.settings import Settings
 from esus_pipeline.site import Site
 
 TAUGHT = timedelta(days=42)
@@ -121,9 +120,7 @@ nightly = dg.define_asset_job(
     cron_schedule="20 2 * * *",
     execution_timezone="UTC",
     job=nightly,
-    default_status=(
-        dg.DefaultScheduleStatus.RUNNING if Settings.from_env().automation else dg.DefaultScheduleStatus.STOPPED
-    ),
+    default_status=SCHEDULE_STATUS,
 )
 def every_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """The day that ended, a little after the last readings that came in time."""

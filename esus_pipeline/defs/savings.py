@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from esus_pipeline.control.savings import by_room, evidence, judge, read_known
-from esus_pipeline.defs.common import OWNERS, column_schema, now
+from esus_pipeline.defs.common import OWNERS, SCHEDULE_STATUS, column_schema, now
 from esus_pipeline.defs.models import NIGHTLY_TAGS, NIGHTS, room_models
 from esus_pipeline.defs.partitions import days
 from esus_pipeline.defs.plan import shade_setpoint_schedule
@@ -14,7 +14,6 @@ from esus_pipeline.defs.readings import clean_series
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, weather_forecast
 from esus_pipeline.frames import SAVINGS
-from esus_pipeline.settings import Settings
 
 SPAN = timedelta(days=30)
 """Days up to the newest one that the metadata add up."""
@@ -69,9 +68,7 @@ daily_savings = dg.define_asset_job(
     cron_schedule="10 9 * * *",
     execution_timezone="UTC",
     job=daily_savings,
-    default_status=(
-        dg.DefaultScheduleStatus.RUNNING if Settings.from_env().automation else dg.DefaultScheduleStatus.STOPPED
-    ),
+    default_status=SCHEDULE_STATUS,
 )
 def every_morning(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """The day that ended, when the last of its readings are in: they come up to eight hours late."""
