@@ -56,10 +56,11 @@ def run_forked(executor: str, first: str, last: str) -> bool:
     from esus_pipeline.defs.code_server import warm
 
     context = warm()
-    context.Process(target=bool).start()  # the first waits for the imports
+    imports = context.Process(target=bool)
+    imports.start()
+    imports.join()  # it waits for them
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report, args=(sender, executor, first, last))
-    time.sleep(5.0)  # by then it has them
     began = time.monotonic()
     process.start()
     sender.close()

@@ -65,7 +65,8 @@ def test_what_a_killed_service_had_started_ends_with_it(system, tmp_path):
     [parent] = [process for process in family if process.ppid() == os.getpid()]
     [child] = [process for process in family if process.pid != parent.pid]
     parent.kill()
-    watch_until(system, "the end of the child", lambda: not child.is_running() or child.status() == "zombie", 10)
+    watch_until(system, "the end of the child", lambda: child not in marked(tmp_path), 10)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_service_that_dies_at_once_is_started_at_growing_intervals(system, tmp_path):

@@ -84,11 +84,7 @@ def _plans(archive: Archive, start: datetime, end: datetime) -> pd.DataFrame:
         part[part["valid_time"] == part["issued_at"]]
         for _, part in archive.read_days(SHADE_SETPOINT_SCHEDULE, start, end, columns=columns)
     ]
-    return (
-        pd.concat([SHADE_SETPOINT_SCHEDULE.empty()[columns], *parts], ignore_index=True)
-        if parts
-        else (SHADE_SETPOINT_SCHEDULE.empty()[columns])
-    )
+    return pd.concat([SHADE_SETPOINT_SCHEDULE.empty()[columns], *parts], ignore_index=True)
 
 
 def _optimum(archive: Archive, day: datetime) -> pd.DataFrame:
