@@ -61,7 +61,7 @@ def end_session(process: subprocess.Popen[bytes], seconds: float = 30.0) -> None
 
 def hear_ctrl_c() -> None:
     """What a terminal gives a program; a shell that runs the tests in the background has them ignored."""
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -79,7 +79,7 @@ class Demo:
         with self._output.open("wb") as output:
             self._supervisor = subprocess.Popen(
                 [*PYTHON, "-m", "esus_pipeline.cli", "demo", "--home", str(self.home)],
-                env=environment(PYTHONUNBUFFERED="1"),
+                env=environment(PYTHONUNBUFFERED="1", PYTHONFAULTHANDLER="1"),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -137,7 +137,11 @@ class Demo:
         with suppress(subprocess.TimeoutExpired):
             return self._supervisor.wait(60)
         self._supervisor.send_signal(how)  # as a person does; the first may meet a moment that Python swallows
-        return self._supervisor.wait(60)
+        with suppress(subprocess.TimeoutExpired):
+            return self._supervisor.wait(60)
+        self._supervisor.send_signal(signal.SIGABRT)  # it then says where it hangs
+        self._supervisor.wait(10)
+        raise AssertionError(f"the demo does not stop:\n{self.output}")
 
     def end(self) -> None:
         """Stop it and kill whatever is left, after a test."""
