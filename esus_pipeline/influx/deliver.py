@@ -54,8 +54,8 @@ def deliver_rows(
     for rows in parts:
         tally, stored, too_old = Tally(), 0, sender.too_old
         try:
-            for batch in batches(encode(shape, rows, tally, site=site.name), BATCH):
-                stored += sender.send(batch)
+            for count in sender.send_all(batches(encode(shape, rows, tally, site=site.name), BATCH)):
+                stored += count
         finally:
             refused = [("refused", f"{each.message} | {each.line}") for each in sender.refused]
             refused += [("unencodable", row) for row in tally.unencodable]

@@ -1,5 +1,6 @@
 """What each answer of InfluxDB leads to, and that a database that is killed over and over loses and doubles nothing."""
 
+import itertools
 import logging
 import random
 import threading
@@ -133,6 +134,14 @@ def test_a_bucket_that_refuses_everything_ends_the_delivery(monkeypatch):
         sender.send(LINES)
 
 
+def batches_until(enough):
+    """Batches of 5,000 lines whose values count up; at least one."""
+    for first in itertools.count(0, 5000):
+        yield [f"m,room=r{number % 7} value={number}.0 {number}" for number in range(first, first + 5000)]
+        if enough():
+            return
+
+
 @pytest.mark.real
 def test_twenty_kills_in_the_middle_of_a_delivery_lose_and_double_nothing(influx):
     rows, kills, chance = 0, 0, random.Random(1)  # noqa: S311
@@ -150,10 +159,9 @@ def test_twenty_kills_in_the_middle_of_a_delivery_lose_and_double_nothing(influx
     killer = threading.Thread(target=kill_while_it_writes)
     with Sender(config_of(influx)) as sender:
         killer.start()
-        while killer.is_alive():
-            batch = [f"m,room=r{number % 7} value={number}.0 {number}" for number in range(rows, rows + 5000)]
-            assert sender.send(batch) == 5000
-            rows += 5000
+        for stored in sender.send_all(batches_until(lambda: not killer.is_alive())):
+            assert stored == 5000
+            rows += stored
     assert kills == 20
     assert sender.resent >= 15
     [found] = influx.query('SELECT count("value") AS n, sum("value") AS total, max("value") AS last FROM m')
