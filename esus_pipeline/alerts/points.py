@@ -11,7 +11,7 @@ import pandas as pd
 
 from esus_pipeline.alerts.condition import Condition, Severity
 from esus_pipeline.frames import STEP
-from esus_pipeline.quality import FINAL, silent_by_nature
+from esus_pipeline.quality import FINAL, untouched
 from esus_pipeline.site import Site
 
 SOURCE = "points"
@@ -70,11 +70,8 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
 
 def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Iterator[Condition]:
     paths = {point.id: point.path for point in site.points}
-    switches = {point.id for point in site.points if silent_by_nature(point)}
-    for row in states[states["state"].isin(list(_SAYS))].to_dict("records"):
+    for row in states[states["state"].isin(list(_SAYS)) & ~untouched(site, states)].to_dict("records"):
         kind, says, advice = _SAYS[row["state"]]
-        if kind == "never_reported" and row["point_id"] in switches:  # nobody has changed it since reading began
-            continue
         point, controller = int(row["point_id"]), str(row["controller"])
         covered = kind == "silent" and controller in late
         where = f" of {row['room']}" if isinstance(row["room"], str) else ""

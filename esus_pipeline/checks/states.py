@@ -4,7 +4,7 @@ import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Rule, no_worst
 from esus_pipeline.frames import BUILDING
-from esus_pipeline.quality import FINAL, State, silent_by_nature
+from esus_pipeline.quality import FINAL, SURE, UNTOUCHED, State, untouched
 from esus_pipeline.site import Site
 
 BAD = [State.LATE, State.STUCK, State.IMPLAUSIBLE, State.MISSING, State.NEVER_REPORTED]
@@ -33,32 +33,36 @@ CONTROLLERS = Rule(
 def judge_points(site: Site, states: pd.DataFrame) -> Day:
     """Percentage of points in a bad state, apart from those known to be dead and from switches that nobody ever moved.
 
-    `states` holds the columns window, point_id, room, quantity, controller and state of one day's frames.POINT_STATE.
+    `states` holds the columns window, point_id, room, quantity, controller, state and since of one day's
+    frames.POINT_STATE.
     """
     if states.empty:
         return Day(pd.DataFrame({"window": states["window"], "value": []}), no_worst())
     dead = site.alerts.dead(states["window"].iloc[0].tz_convert(site.zone).date())
-    switches = {point.id for point in site.points if silent_by_nature(point)}
-    rows = states.assign(bad=states["state"].isin(BAD))
-    untouched = (rows["state"] == State.NEVER_REPORTED) & rows["point_id"].isin(switches)
-    share = rows[~(untouched | rows["point_id"].isin(list(dead)))].groupby("window")["bad"].mean() * 100
+    rows = states.assign(bad=states["state"].isin(BAD), untouched=untouched(site, states))
+    share = rows[~(rows["untouched"] | rows["point_id"].isin(list(dead)))].groupby("window")["bad"].mean() * 100
     counts = rows[rows["bad"]].groupby(["point_id", "room", "quantity", "controller"], dropna=False, sort=False)
     worst = [
         {
             "subject": f"{quantity} of {room if isinstance(room, str) else BUILDING} ({point})",
-            "note": f"{each['state'].iloc[-1]}, {controller}",
+            "note": f"{_told(each.iloc[-1])} ({controller})",
             "windows": len(each),
-            "silenced": _silenced(int(str(point)), each["state"].iloc[-1], dead, switches),
+            "silenced": _silenced(dead.get(int(str(point)), ""), bool(each["untouched"].iloc[-1])),
         }
         for (point, room, quantity, controller), each in counts
     ]
     return Day(_values(share), pd.DataFrame(worst) if worst else no_worst())
 
 
-def _silenced(point: int, state: str, dead: dict[int, str], switches: set[int]) -> str:
-    if point in dead:
-        return f"known dead: {dead[point]}"
-    return "nobody has changed it since reading began" if state == State.NEVER_REPORTED and point in switches else ""
+def _told(row: pd.Series) -> str:
+    """State, since when, and how sure that is."""
+    since = "" if pd.isna(row["since"]) else f" since {row['since']:%Y-%m-%d %H:%M} UTC"
+    sure = "" if row["untouched"] else f", {SURE[State(row['state'])]}"
+    return f"{row['state'].replace('_', ' ')}{since}{sure}"
+
+
+def _silenced(dead: str, switch: bool) -> str:
+    return f"known dead: {dead}" if dead else UNTOUCHED if switch else ""
 
 
 def judge_controllers(states: pd.DataFrame) -> Day:

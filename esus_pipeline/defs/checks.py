@@ -70,7 +70,7 @@ def _plausibility(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
 
 
 def _points(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
-    columns = ["window", "point_id", "room", "quantity", "controller", "state"]
+    columns = ["window", "point_id", "room", "quantity", "controller", "state", "since"]
     return checks.judge_points(site, archive.read(POINT_STATE, day.start, day.end, columns=columns))
 
 

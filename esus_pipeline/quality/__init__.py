@@ -7,12 +7,26 @@ from esus_pipeline.quality.heard import Heard
 from esus_pipeline.quality.judgement import Walk
 from esus_pipeline.quality.lateness import Arrived, learn_lateness
 from esus_pipeline.quality.rhythm import TRAINING, learn
-from esus_pipeline.quality.states import FINAL, STATE_CODES, Progress, State, controllers, judge, members, progress
+from esus_pipeline.quality.states import (
+    FINAL,
+    STATE_CODES,
+    SURE,
+    UNTOUCHED,
+    Progress,
+    State,
+    controllers,
+    judge,
+    members,
+    progress,
+    untouched,
+)
 
 __all__ = [
     "FINAL",
     "STATE_CODES",
+    "SURE",
     "TRAINING",
+    "UNTOUCHED",
     "Arrived",
     "Bounds",
     "Heard",
@@ -30,6 +44,7 @@ __all__ = [
     "new_versions",
     "progress",
     "silent_by_nature",
+    "untouched",
     "versions",
 ]
 """`Walk` goes from the archive to states and ledger day by day; the others are its parts."""

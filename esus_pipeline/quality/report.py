@@ -5,29 +5,20 @@ Belongs here: from the tables of a span to the report as words and as a page. Do
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, STEP
 from esus_pipeline.quality.bounds import LONGEST
-from esus_pipeline.quality.states import FINAL, State
+from esus_pipeline.quality.states import SURE, State, untouched
 from esus_pipeline.readings import Quality, Read
 from esus_pipeline.site import Site
 
 FINE = (State.CURRENT, State.SILENT_BY_NATURE)
 MANY = 25
 """Rows of a list that are printed in the terminal; the page has them all."""
-
-SURE = {
-    State.LATE: "provisional: may still be delivered",
-    State.MISSING: f"final: silent for more than {FINAL / timedelta(hours=1):g} h; late data would revoke it",
-    State.STUCK: "it speaks, but always says the same",
-    State.IMPLAUSIBLE: "it speaks, but nothing it says can be believed",
-    State.NEVER_REPORTED: "nothing of it was ever received: is the point id right?",
-}
-"""What a state means for whoever reads the report."""
 
 _COLUMNS = ["point_id", "timestamp", "quality"]
 
@@ -45,6 +36,8 @@ class Report:
     """Points by state at that time."""
     controllers: pd.DataFrame
     worrying: pd.DataFrame
+    untouched: pd.DataFrame
+    """Switches that never reported because nobody has changed them, or because their point id is wrong."""
     gaps: pd.DataFrame
     points: pd.DataFrame
     contacts: pd.DataFrame
@@ -55,7 +48,7 @@ class Report:
         """The report in one sentence."""
         if self.judged_at is None:
             return "No window of this time was judged: is ESUS_DATA_DIR right, and has the pipeline run?"
-        bad = sum(count for state, count in self.counts.items() if state not in FINE)
+        bad = len(self.worrying)
         told = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in self.counts.items())
         share = f"{bad} of {sum(self.counts.values())} points need attention"
         return f"{share} at {self.judged_at:%Y-%m-%d %H:%M} UTC: {told}."
@@ -69,6 +62,7 @@ def quality_report(
     `read` has the signature of Archive.read; `contacts` are the contradicted window contacts and what contradicts them.
     """
     states = read(POINT_STATE, start, end)
+    states = states.assign(fine=states["state"].isin(FINE) | untouched(site, states))
     now = states[states["window"] == states["window"].max()]
     flags = read(CLEAN_SERIES, start, end, columns=_COLUMNS)
     gaps = read(GAP, start - LONGEST, end)
@@ -85,6 +79,7 @@ def quality_report(
         counts={state: int(counts[state]) for state in State if counts.get(state, 0)},
         controllers=_controllers(states, now),
         worrying=_worrying(now, names),
+        untouched=names[["room", "quantity", "path"]].rename_axis("point").loc[_never_touched(now)].reset_index(),
         gaps=_gaps(gaps, names, end),
         points=_points(states, flags, gaps, names, end),
         contacts=pd.DataFrame(contacts, columns=["contact", "what contradicts it"]),
@@ -100,7 +95,7 @@ def _controllers(states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     worst = states.groupby("controller")["controller_late_minutes"].max()
     rows = now.groupby("controller").agg(
         points=("point_id", "size"),
-        attention=("state", lambda state: int((~state.isin(FINE)).sum())),
+        attention=("fine", lambda fine: int((~fine).sum())),
         late=("controller_late_minutes", "first"),
         usual=("controller_bound_minutes", "first"),
     )
@@ -116,8 +111,12 @@ def _controllers(states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _never_touched(now: pd.DataFrame) -> list[int]:
+    return sorted(now.loc[now["fine"] & ~now["state"].isin(FINE), "point_id"])
+
+
 def _worrying(now: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
-    bad = now[~now["state"].isin(FINE)]
+    bad = now[~now["fine"]]
     order = {state: place for place, state in enumerate(State)}
     bad = bad.assign(order=-bad["state"].map(order).astype(int)).sort_values(["order", "controller", "point_id"])
     known = names.reindex(bad["point_id"])
@@ -159,7 +158,7 @@ def _points(
     states: pd.DataFrame, flags: pd.DataFrame, gaps: pd.DataFrame, names: pd.DataFrame, end: datetime
 ) -> pd.DataFrame:
     """Every point that was not fine all the time: share of windows in order, hours lost, readings by flag."""
-    fine = states["state"].isin(FINE).groupby(states["point_id"]).mean()
+    fine = states.groupby("point_id")["fine"].mean()
     lost = gaps[gaps["state"] != "healed"]
     length = (lost["gap_end"].fillna(pd.Timestamp(end)) - lost["gap_start"]).dt.total_seconds() / 60
     silent = length.groupby(lost["point_id"]).sum()
@@ -194,6 +193,7 @@ def hours(minutes: float) -> str:
 TITLES = {
     "controllers": "Controllers",
     "worrying": "Points that need attention now",
+    "untouched": "Switches and setpoints that never reported: nobody has changed them yet, or their point ids are wrong",
     "contacts": "Window contacts that the temperature of their room contradicts",
     "gaps": "Gaps, newest first",
     "points": "Points that were not in order all the time",

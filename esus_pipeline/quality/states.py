@@ -18,7 +18,7 @@ import pandas as pd
 
 from esus_pipeline.frames import POINT_STATE, STEP
 from esus_pipeline.instants import NEVER, Floats, Ints, Mask, instants, length, microseconds
-from esus_pipeline.quality.bounds import Bounds
+from esus_pipeline.quality.bounds import Bounds, silent_by_nature
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.site import Site
 
@@ -45,6 +45,18 @@ class State(StrEnum):
     """Not one reading of it was ever received."""
 
 
+SURE = {
+    State.LATE: "provisional: may still be delivered",
+    State.MISSING: f"final: silent for more than {FINAL / timedelta(hours=1):g} h; late data would revoke it",
+    State.STUCK: "it speaks, but always says the same",
+    State.IMPLAUSIBLE: "it speaks, but nothing it says can be believed",
+    State.NEVER_REPORTED: "nothing of it was ever received: is the point id right?",
+}
+"""What a bad state means and how sure it is, for people."""
+
+UNTOUCHED = "nobody has changed it since reading began"
+"""Why a switch that never reported is nothing to worry about."""
+
 STATE_CODES = {state: float(code) for code, state in enumerate(State)}
 """Numbers for dashboards and thresholds."""
 
@@ -70,6 +82,7 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     watermark, own_mark = reached.watermark, reached.watermark[:, member]
     behind = ends[:, None] - watermark
     used, used_good = bounds.used(newest, own_mark), bounds.used(believed, own_mark)
+    used_good[(believed == NEVER) & (newest != NEVER) & ~bounds.silent] = np.inf
     tardy = reached.tardy[:, member]
     code = _code(ends, newest, used, used_good, tardy, bounds, heard.stuck(ends))
     since = np.where(code == _CODES[State.STUCK], heard.run_start(ends), newest)
@@ -94,6 +107,12 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
 
 
 _MINUTE = timedelta(minutes=1)
+
+
+def untouched(site: Site, states: pd.DataFrame) -> "pd.Series[bool]":
+    """Rows of frames.POINT_STATE that are a switch which never reported: see UNTOUCHED."""
+    switches = [point.id for point in site.points if silent_by_nature(point)]
+    return (states["state"] == State.NEVER_REPORTED) & states["point_id"].isin(switches)
 
 
 @dataclass(frozen=True)
@@ -144,15 +163,15 @@ def _code(
     quiet = tardy | (used > 1)
     final = quiet & (ends[:, None] - newest > length(FINAL))
     return np.select(
-        [newest == NEVER, final, quiet, used_good > 1, stuck, silent],
+        [newest == NEVER, final, quiet, stuck, used_good > 1, silent],
         [
             _CODES[state]
             for state in (
                 State.NEVER_REPORTED,
                 State.MISSING,
                 State.LATE,
-                State.IMPLAUSIBLE,
                 State.STUCK,
+                State.IMPLAUSIBLE,
                 State.SILENT_BY_NATURE,
             )
         ],

@@ -73,7 +73,7 @@ class _Bms:
 
         body = await run_in_threadpool(render)
         await _wait(started, config.request_s + config.point_s * len(ids))
-        return await self.faults.apply("bms", body, Context(self.site, tuple(ids)))
+        return await self.faults.apply("bms", body, Context(self.site, config.now(), tuple(ids)))
 
     async def metadata(self, request: Request) -> Response:
         started = monotonic()
@@ -81,7 +81,7 @@ class _Bms:
             return refusal
         body = wire.metadata(self.site)
         await _wait(started, self.config.request_s)
-        return await self.faults.apply("bms", body, Context(self.site))
+        return await self.faults.apply("bms", body, Context(self.site, self.config.now()))
 
     def _refuse(self, request: Request) -> Response | None:
         """401 where the credentials are not those of the settings."""
@@ -115,7 +115,7 @@ class _Forecasts:
             return JSONResponse({"error": True, "reason": str(error)}, 400)
         weather = self._weather(query.latitude, query.longitude)
         answer = await run_in_threadpool(openmeteo.answer, query, weather, now)
-        return await self.faults.apply("forecast", json.dumps(answer).encode(), Context(self.site))
+        return await self.faults.apply("forecast", json.dumps(answer).encode(), Context(self.site, now))
 
     async def met_norway(self, request: Request) -> Response:
         place = [request.query_params.get(name, "") for name in ("lat", "lon")]
@@ -133,7 +133,7 @@ class _Forecasts:
             return Response(status_code=304, headers=headers)
         weather = self._weather(latitude, longitude)
         answer = await run_in_threadpool(metno.answer, latitude, longitude, weather, now)
-        response = await self.faults.apply("forecast", json.dumps(answer).encode(), Context(self.site))
+        response = await self.faults.apply("forecast", json.dumps(answer).encode(), Context(self.site, now))
         if response.status_code == 200:
             response.headers.update(headers)
         return response

@@ -9,9 +9,11 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count, cycle
 from time import monotonic
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
@@ -23,6 +25,7 @@ _JSON = "application/json"
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
 _GARBAGE = (None, float("nan"), "21,5", "NaN", "n/a", "", 1e308, {"value": 1})
 _DRIP_S = 0.5
+_LATE, _LOST = timedelta(hours=3), timedelta(hours=10)
 _requests = count(1)
 
 
@@ -31,6 +34,7 @@ class Context:
     """What a fault may look at."""
 
     site: Site
+    now: datetime
     ids: tuple[int, ...] = ()
     """Points that were asked for."""
 
@@ -152,10 +156,57 @@ def _future(records: Records, context: Context) -> Records:
 
 
 def _silent(records: Records, context: Context) -> Records:
-    controllers = [point.controller for point in context.site.points]
-    busiest = max(set(controllers), key=lambda name: (controllers.count(name), name))
-    silent = {point.id for point in context.site.points if point.controller == busiest}
-    return [record for record in records if record["externallogid"] not in silent]
+    controllers = _by_size(context.site)
+    return _without(records, {point.id for point in context.site.points if point.controller == controllers[-1]})
+
+
+def _late(records: Records, context: Context) -> Records:
+    controllers = _by_size(context.site)
+    late = {point.id for point in context.site.points if point.controller == controllers[0]}
+    return _without(records, late, context.now - _LATE)
+
+
+def _by_size(site: Site) -> list[str]:
+    controllers = [point.controller for point in site.points]
+    return sorted(set(controllers), key=lambda name: (controllers.count(name), name))
+
+
+def _point_lost(records: Records, context: Context) -> Records:
+    return _without(records, _sensor(context.site, "air_temperature", 0), context.now - _LOST)
+
+
+def _point_never(records: Records, context: Context) -> Records:
+    return _without(records, _sensor(context.site, "air_temperature", 1))
+
+
+def _point_absurd(records: Records, context: Context) -> Records:
+    return _says(records, _sensor(context.site, "air_temperature", 2), 999)
+
+
+def _point_stuck(records: Records, context: Context) -> Records:
+    return _says(records, _sensor(context.site, "co2", 0), 612)
+
+
+def _sensor(site: Site, quantity: str, room: int) -> set[int]:
+    """The first point of a quantity in the room of that place; none where the site has no such point."""
+    name = site.room_ids[room] if room < len(site.room_ids) else None
+    return set([point.id for point in site.points if (point.quantity, point.room) == (quantity, name)][:1])
+
+
+def _without(records: Records, points: set[int], since: datetime | None = None) -> Records:
+    """Without what these points say that is stamped at `since` or later, or ever."""
+    return [
+        each for each in records if each["externallogid"] not in points or (since is not None and _stamp(each) < since)
+    ]
+
+
+def _says(records: Records, points: set[int], value: float) -> Records:
+    return [{**each, "value": value} if each["externallogid"] in points else each for each in records]
+
+
+def _stamp(record: dict[str, Any]) -> datetime:
+    stamp = datetime.fromisoformat(record["timestamp"])
+    return stamp if stamp.tzinfo else stamp.replace(tzinfo=ZoneInfo(record["timestamp_tzinfo"]))
 
 
 async def _absurd(body: bytes, context: Context) -> Response:
@@ -194,6 +245,15 @@ FAULTS: dict[str, Fault] = {
     "duplicate_shuffle": Fault("a third of the records twice, all in random order", "bms", _records(_shuffled)),
     "future_stamps": Fault("every tenth record is stamped in the year 2099", "bms", _records(_future)),
     "controller_silent": Fault("nothing from the controller with the most points", "bms", _records(_silent)),
+    "controller_late": Fault(
+        "all of the controller with the fewest points comes three hours late", "bms", _records(_late)
+    ),
+    "point_lost": Fault(
+        "nothing of the last ten hours from a temperature of the first room", "bms", _records(_point_lost)
+    ),
+    "point_never": Fault("nothing ever from a temperature of the second room", "bms", _records(_point_never)),
+    "point_absurd": Fault("a temperature of the third room says 999", "bms", _records(_point_absurd)),
+    "point_stuck": Fault("CO2 of the first room always says 612", "bms", _records(_point_stuck)),
     "truncated_json": Fault("the last third of the answer is cut off", "bms", _truncated),
     "slow_drip": Fault("one byte every half second", "bms", _drip),
     "forecast_down": Fault("503 from the forecast APIs", "forecast", _page(503, "503 Service Unavailable")),

@@ -14,7 +14,7 @@ from esus_pipeline.checks.plot import verdict_plot
 from esus_pipeline.checks.verdict import MOST_WORST
 from esus_pipeline.control import PlanInputs, make_plan
 from esus_pipeline.frames import BUILDING, STEP
-from esus_pipeline.quality import silent_by_nature
+from esus_pipeline.quality import SURE, silent_by_nature
 from esus_pipeline.site import Point, Site, load_site
 from esus_pipeline.site.alerting import Alerting
 from esus_pipeline.weather import Issues
@@ -115,6 +115,7 @@ def states(**state: str) -> pd.DataFrame:
             "quantity": point.quantity,
             "controller": point.controller,
             "state": state.get(point.quantity, "silent_by_nature" if silent_by_nature(point) else "current"),
+            "since": pd.Timestamp(DAY - timedelta(hours=9)),
             "controller_late_minutes": 20.0,
             "controller_bound_minutes": 60.0,
         }
@@ -136,7 +137,8 @@ def test_points_in_a_bad_state_are_named_up_to_fifty_and_all_of_them_counted(sta
     assert not verdict.passed
     assert verdict.worst_in_all >= counted > 40
     assert len(verdict.worst) <= MOST_WORST
-    assert all(state in record["note"] for record in verdict.worst)
+    told = f"{state.replace('_', ' ')} since 2026-06-20 15:00 UTC, {SURE[state]} ("
+    assert all(record["note"].startswith(told) for record in verdict.worst if not record["silenced"])
 
 
 def test_a_switch_that_nobody_touched_and_a_dead_point_fail_nothing():

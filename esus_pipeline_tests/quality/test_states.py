@@ -103,14 +103,16 @@ def test_late_data_revokes_missing_and_heals_the_ledger(site, tmp_path):
     assert (gap["state"], gap["healed_at"]) == ("healed", DAY + hours(21))
 
 
-def test_a_point_that_never_spoke_and_one_that_talks_nonsense_are_named(site, tmp_path):
+def test_a_point_that_never_spoke_one_that_is_stuck_and_those_that_talk_nonsense_are_named(site, tmp_path):
     archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
     rows = without(rows, {3}, DAY, DAY + hours(24))
-    mad = (rows["point_id"] == 4) & (rows["timestamp"] >= DAY + hours(6))
-    rows.loc[mad, "quality"] = "out_of_range"
+    later = rows["timestamp"] >= DAY + hours(6)
+    rows.loc[later & (rows["point_id"] == 4), "quality"] = "out_of_range"
+    rows.loc[later & (rows["point_id"] == 5), "quality"] = "stuck"
+    rows.loc[rows["point_id"] == 6, "quality"] = "out_of_range"  # from its first reading on
     archive.merge(CLEAN_SERIES, rows)
-    states = state_at(archive, site, hours(12))
-    assert (states[3], states[4]) == (State.NEVER_REPORTED, State.IMPLAUSIBLE)
+    expected = {3: State.NEVER_REPORTED, 4: State.IMPLAUSIBLE, 5: State.STUCK, 6: State.IMPLAUSIBLE}
+    assert state_at(archive, site, hours(12)).loc[3:6].to_dict() == expected
 
 
 def test_windows_judged_live_one_by_one_and_later_in_one_walk_agree(site, tmp_path):

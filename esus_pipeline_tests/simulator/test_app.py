@@ -166,6 +166,23 @@ def test_faults_in_the_order_and_time_of_records(client: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("fault")
+def test_faults_of_one_point_and_a_late_controller(client: httpx.Client) -> None:
+    span = {"starttime": "2026-07-20T00:00:00", "endtime": "2026-07-20T12:00:00"}  # local; the end is now
+
+    def told(point: int) -> list[dict]:
+        return trend(client, point, **span).json()
+
+    before = told(6397), told(249781)
+    for name in ("point_lost", "point_never", "point_absurd", "point_stuck", "controller_late"):
+        client.post(f"/faults/{name}")
+    assert told(6397) == [each for each in before[0] if each["timestamp"] < "2026-07-20T02"] != []
+    assert told(249781) == [each for each in before[1] if each["timestamp"] < "2026-07-20T09"] != []
+    assert told(6023) == []
+    assert {each["value"] for each in told(6336)} == {999}
+    assert {each["value"] for each in told(6401)} == {612}
+
+
+@pytest.mark.usefixtures("fault")
 def test_one_point_fails_whoever_asks_with_it(client: httpx.Client, site: Site) -> None:
     client.post("/faults/one_point_fails")
     bad = site.point_ids[0]
