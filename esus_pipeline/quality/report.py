@@ -193,7 +193,7 @@ def hours(minutes: float) -> str:
 TITLES = {
     "controllers": "Controllers",
     "worrying": "Points that need attention now",
-    "untouched": "Switches and setpoints that never reported: nobody has changed them yet, or their point ids are wrong",
+    "untouched": "Switches and setpoints that never reported: not changed since reading began, or a wrong point id",
     "contacts": "Window contacts that the temperature of their room contradicts",
     "gaps": "Gaps, newest first",
     "points": "Points that were not in order all the time",

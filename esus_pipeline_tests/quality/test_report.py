@@ -36,7 +36,7 @@ def test_a_silent_point_is_named_with_its_gap_and_its_name_is_escaped(tmp_path):
     report = quality_report(archive.read, site, DAY, DAY + hours(24), [("window_open of 1.213 (9)", "never said open")])
     words = quality_words(report)
     assert "1 of 5 points need attention at 2026-03-11 00:00 UTC: 3 current, 1 missing, 1 never reported." in words
-    assert "their point ids are wrong (1)" in words
+    assert "or a wrong point id (1)" in words
     assert "2026-03-10 05:55" in words
     assert "still silent" in words
     assert "never said open" in words
