@@ -34,7 +34,8 @@ _SAYS = {
     "implausible": ("implausible", "is implausible", "Its values cannot be: look at the sensor, its unit and its log."),
 }
 _SILENT = ("late", "missing")
-_LINK = "/assets/point_states"
+_LINK = "/assets/point_states?view=checks&checkDetail="
+"""Followed by the check whose table names the points or the controllers."""
 
 
 def point_conditions(site: Site, states: pd.DataFrame) -> list[Condition]:
@@ -59,7 +60,7 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
             summary=f"controller {name} delivers nothing" if gone else f"controller {name} is late",
             advice="Look at the controller and its connection to the building's system; its points are not blamed.",
             since=(rows["window"].max() + STEP - pd.Timedelta(minutes=behind)).to_pydatetime(),
-            link=_LINK,
+            link=f"{_LINK}controller_lateness",
             points=tuple(int(point) for point in rows["point_id"]),
             details=(
                 f"behind by {_hours(behind)}; up to {_hours(bound)} is normal",
@@ -83,7 +84,7 @@ def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Ite
             summary=f"{row['quantity']}{where} (point {point}) {says}",
             advice=advice,
             since=None if pd.isna(row["since"]) else row["since"].to_pydatetime(),
-            link=_LINK,
+            link=f"{_LINK}points",
             points=(point,),
             details=tuple(filter(None, (_age(row["age_minutes"], row["bound_minutes"]), paths.get(point, "")))),
             cause=late[controller].key if covered else "",

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, STEP
 from esus_pipeline.quality.bounds import LONGEST
-from esus_pipeline.quality.states import SURE, State, untouched
+from esus_pipeline.quality.states import SURE, UNTOUCHED, State, untouched
 from esus_pipeline.readings import Quality, Read
 from esus_pipeline.site import Site
 
@@ -36,8 +36,8 @@ class Report:
     """Points by state at that time."""
     controllers: pd.DataFrame
     worrying: pd.DataFrame
-    untouched: pd.DataFrame
-    """Switches that never reported because nobody has changed them, or because their point id is wrong."""
+    excused: pd.DataFrame
+    """Points that are not well and need no attention, and why: known to be dead, or switches that nobody changed."""
     gaps: pd.DataFrame
     points: pd.DataFrame
     contacts: pd.DataFrame
@@ -62,7 +62,9 @@ def quality_report(
     `read` has the signature of Archive.read; `contacts` are the contradicted window contacts and what contradicts them.
     """
     states = read(POINT_STATE, start, end)
-    states = states.assign(fine=states["state"].isin(FINE) | untouched(site, states))
+    dead = site.alerts.dead(end.astimezone(site.zone).date())
+    excused = untouched(site, states) | states["point_id"].isin(list(dead))
+    states = states.assign(fine=states["state"].isin(FINE) | excused)
     now = states[states["window"] == states["window"].max()]
     flags = read(CLEAN_SERIES, start, end, columns=_COLUMNS)
     gaps = read(GAP, start - LONGEST, end)
@@ -79,7 +81,7 @@ def quality_report(
         counts={state: int(counts[state]) for state in State if counts.get(state, 0)},
         controllers=_controllers(states, now),
         worrying=_worrying(now, names),
-        untouched=names[["room", "quantity", "path"]].rename_axis("point").loc[_never_touched(now)].reset_index(),
+        excused=_excused(now, names, dead),
         gaps=_gaps(gaps, names, end),
         points=_points(states, flags, gaps, names, end),
         contacts=pd.DataFrame(contacts, columns=["contact", "what contradicts it"]),
@@ -111,8 +113,20 @@ def _controllers(states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _never_touched(now: pd.DataFrame) -> list[int]:
-    return sorted(now.loc[now["fine"] & ~now["state"].isin(FINE), "point_id"])
+def _excused(now: pd.DataFrame, names: pd.DataFrame, dead: dict[int, str]) -> pd.DataFrame:
+    rows = now[now["fine"] & ~now["state"].isin(FINE)].sort_values("point_id")
+    known = names.reindex(rows["point_id"])
+    reasons = [f"known dead: {dead[point]}" if point in dead else UNTOUCHED for point in rows["point_id"]]
+    return pd.DataFrame(
+        {
+            "state": rows["state"].str.replace("_", " ").to_numpy(),
+            "point": rows["point_id"].to_numpy(),
+            "room": known["room"].to_numpy(),
+            "quantity": known["quantity"].to_numpy(),
+            "why": reasons,
+            "path": known["path"].to_numpy(),
+        }
+    )
 
 
 def _worrying(now: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +207,7 @@ def hours(minutes: float) -> str:
 TITLES = {
     "controllers": "Controllers",
     "worrying": "Points that need attention now",
-    "untouched": "Switches and setpoints that never reported: not changed since reading began, or a wrong point id",
+    "excused": "Points that are not well and need no attention",
     "contacts": "Window contacts that the temperature of their room contradicts",
     "gaps": "Gaps, newest first",
     "points": "Points that were not in order all the time",

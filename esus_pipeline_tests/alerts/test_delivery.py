@@ -59,7 +59,10 @@ def test_an_outage_of_sixty_points_is_one_mail_and_one_post_at_its_start_and_at_
     text, page = bodies(box.mails[0])
     for words in ("60 of 60 points are silent", "What to do", "https://ui.example.org/dagster/assets/point_states"):
         assert words in text
-    assert '<a href="https://ui.example.org/dagster/assets/point_states"' in page
+    assert (
+        '<a href="https://ui.example.org/dagster/assets/point_states?view=checks&amp;checkDetail=controller_lateness"'
+        in page
+    )
 
 
 def test_a_mail_over_starttls_with_a_login_and_none_where_the_certificate_is_a_strangers(tmp_path):

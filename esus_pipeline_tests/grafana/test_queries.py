@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import expect
 
+from esus_pipeline.alerts.system import points
 from esus_pipeline.archive import Archive
 from esus_pipeline.cli import main
 from esus_pipeline.defs.checks import CHECKS
@@ -31,6 +32,7 @@ from esus_pipeline.frames import SAVINGS, STEP
 from esus_pipeline.quality.states import State
 from esus_pipeline.settings import Settings
 from esus_pipeline.simulator import SimulatorConfig
+from esus_pipeline.site import load_site
 from esus_pipeline_tests.defs.conftest import open_instance
 from esus_pipeline_tests.grafana.asked import Query, boards, has_values, panel_queries, resolve, rule_queries
 from esus_pipeline_tests.real.browser import browser, shoot
@@ -185,7 +187,7 @@ def test_every_state_is_seen_in_dagsters_ui_and_on_the_quality_page(filled, home
         main, ["quality", "--since", "1d", "--html", str(page_file)], env={"ESUS_DATA_DIR": str(home / "data")}
     )
     with webserver(home) as ui, browser(1500, 1600) as (page, witness):
-        page.goto(f"{ui}/assets/point_states?view=checks&checkDetail=points")
+        page.goto(f"{ui}{link_of_a_mail(home)}")
         for point, (_, told) in SICK.items():
             expect(page.get_by_role("row").filter(has_text=f"({point})").last).to_contain_text(re.compile(told))
         shoot(page, "every-state-check")
@@ -199,6 +201,14 @@ def test_every_state_is_seen_in_dagsters_ui_and_on_the_quality_page(filled, home
             expect(row).to_contain_text(state.replace("_", " "))
         shoot(page, "every-state-report", full_page=True)
     assert witness.errors == []
+
+
+def link_of_a_mail(home: Path) -> str:
+    """The page that a message about the stuck point leads to."""
+    conditions = {
+        each.key: each for each in points(load_site("tmv23"), Archive(home / "data" / "archive"), datetime.now(UTC))
+    }
+    return conditions["point:6401:stuck"].link
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from esus_pipeline.quality import Walk
 from esus_pipeline.quality.command import since
 from esus_pipeline.quality.report import quality_page, quality_report, quality_words
 from esus_pipeline.site import load_site
+from esus_pipeline.site.alerting import Alerting
 from esus_pipeline.site.point import Point
 from esus_pipeline_tests.quality.test_states import DAY, hours, readings, without
 from esus_pipeline_tests.score.worlds import with_points
@@ -22,21 +23,23 @@ EVIL = "<script>alert(1)</script>"
 def test_a_silent_point_is_named_with_its_gap_and_its_name_is_escaped(tmp_path):
     points = [
         Point(id=k, path=f"/A/{EVIL}{k}", room="1.213", quantity="air_temperature", unit="degC", role="measurement")
-        for k in range(1, 5)
+        for k in range(1, 7)
     ]
     points.append(Point(id=9, path="/A/switch", room="1.213", quantity="light_on", unit="bool", role="command"))
-    site = with_points(load_site("tmv23"), tuple(points))
+    dead = Alerting.model_validate({"known_dead": [{"points": [3], "reason": "broken since May"}]})
+    site = with_points(load_site("tmv23"), tuple(points)).model_copy(update={"alerts": dead})
     archive = Archive(tmp_path)
     rows = readings(site, DAY, DAY + hours(24))
     rows = without(rows, {9}, DAY, DAY + hours(24))  # nobody has touched the switch
-    archive.merge(CLEAN_SERIES, without(rows, {2}, DAY + hours(6), DAY + hours(24)))
+    archive.merge(CLEAN_SERIES, without(rows, {2, 3}, DAY + hours(6), DAY + hours(24)))
     states, gaps = Walk(archive.read, site).judge(DAY, DAY + hours(24))
     archive.replace(POINT_STATE, states, DAY, DAY + hours(24))
     archive.merge(GAP, gaps)
     report = quality_report(archive.read, site, DAY, DAY + hours(24), [("window_open of 1.213 (9)", "never said open")])
     words = quality_words(report)
-    assert "1 of 5 points need attention at 2026-03-11 00:00 UTC: 3 current, 1 missing, 1 never reported." in words
-    assert "or a wrong point id (1)" in words
+    assert "1 of 7 points need attention at 2026-03-11 00:00 UTC: 4 current, 2 missing, 1 never reported." in words
+    assert "need no attention (2)" in words
+    assert "known dead: broken since May" in words
     assert "2026-03-10 05:55" in words
     assert "still silent" in words
     assert "never said open" in words
