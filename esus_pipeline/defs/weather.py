@@ -14,6 +14,7 @@ from esus_pipeline.defs.resources import DataResource, ForecastResource, SiteRes
 from esus_pipeline.frames import CLEAN_SERIES, QUARANTINE, SOLAR_GAIN, SOLAR_GAIN_PANE, WEATHER_FORECAST
 from esus_pipeline.site import Site
 from esus_pipeline.solar import (
+    FacadeFactor,
     FacadeSun,
     facade_factors,
     facade_irradiance,
@@ -61,9 +62,9 @@ def weather_forecast(
 def solar_gain(context: dg.AssetExecutionContext, site: SiteResource, data: DataResource) -> dg.MaterializeResult:
     """Compute each forecast issue's gains once, and correct the next hours of every window by the facade sensors."""
     building, archive, started = site.load(), data.archive(), now()
-    rows, corrected = 0, 0
+    rows, corrected, sensors = 0, 0, dict[str, FacadeFactor]()
     for day in days(context.partition_time_window):
-        base, nowcasts = _gains(building, archive, day)
+        base, nowcasts, sensors = _gains(building, archive, day)
         panes = with_nowcast(base, nowcasts)
         archive.merge(SOLAR_GAIN_PANE, panes)
         rooms = room_gains(building, panes)
@@ -74,13 +75,14 @@ def solar_gain(context: dg.AssetExecutionContext, site: SiteResource, data: Data
         metadata={
             "rows": rows,
             "windows_corrected_by_sensors": corrected,
+            "facade_sensors_in_the_last_window": {facade: str(factor) for facade, factor in sensors.items()},
             "duration_seconds": (now() - started).total_seconds(),
         }
     )
 
 
-def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gains per pane of the issues that the day's windows use, and the corrected next hours of every window."""
+def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, FacadeFactor]]:
+    """Gains per pane of the day's issues, every window's corrected next hours, what the sensors said in the last one."""
     ends = window_ends(day)
     issues = Issues(stored_forecasts(archive, ends))
     sensors = [facade.sun_sensor.quantity for facade in site.facades.values() if facade.sun_sensor]
@@ -91,7 +93,7 @@ def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame,
     )
     base: dict[datetime, pd.DataFrame] = {}
     facades: dict[datetime, dict[str, FacadeSun]] = {}
-    nowcasts = [SOLAR_GAIN_PANE.empty()]
+    nowcasts, factors = [SOLAR_GAIN_PANE.empty()], dict[str, FacadeFactor]()
     for as_of in ends:
         issue = issues.known_at(as_of)
         if issue.empty:
@@ -105,4 +107,5 @@ def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame,
     return (
         pd.concat([SOLAR_GAIN_PANE.empty(), *base.values()], ignore_index=True),
         pd.concat(nowcasts, ignore_index=True),
+        factors,
     )

@@ -54,6 +54,12 @@ class FacadeFactor:
     modelled: float | None = None
     """W/m2."""
 
+    def __str__(self) -> str:
+        """For people: what was measured, or why the forecast stands uncorrected."""
+        if self.factor is None:
+            return f"not corrected: {self.reason}"
+        return f"{self.reason} {self.measured:.0f} W/m2, modelled {self.modelled:.0f}, corrected by {self.factor:.2f}"
+
 
 @dataclass(frozen=True)
 class FacadeSun:

@@ -32,7 +32,9 @@ REPORTED = {
     "weather_forecast": {
         "rows", "source", "kind", "issued_at", "age_seconds", "current", "rejected", "requests", "duration_seconds",
     },
-    "solar_gain": {"rows", "windows_corrected_by_sensors", "duration_seconds"},
+    "solar_gain": {
+        "rows", "windows_corrected_by_sensors", "facade_sensors_in_the_last_window", "duration_seconds",
+    },
     "electricity_price": {"rows", "price_area", "known_until", "rejected", "requests", "duration_seconds"},
     "shade_setpoint_schedule": {
         "rows", "rooms", "rules", "why_now", "optima", "solver_seconds", "plan", "plan_page", "duration_seconds",
