@@ -16,15 +16,13 @@ from esus_pipeline import connect
 from esus_pipeline.alerts import Condition, Look, Severity, system
 from esus_pipeline.archive import Archive
 from esus_pipeline.defs.backlog import Backlog
-from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until
+from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until, newest_evaluation
 from esus_pipeline.defs.common import REPAIR_TAG, SENSOR_STATUS, now
 from esus_pipeline.defs.resources import DataResource, SiteResource
 from esus_pipeline.defs.sinks import backlog
 from esus_pipeline.site import Site
 
 RUNS_LOOKED_AT = 40
-CHECKS_LOOKED_AT = 30
-"""Newest evaluations of a check among which the one of the newest window is looked for."""
 RUN_MEMORY = timedelta(hours=24)
 """A failed run is not told of longer than this when no other of its kind follows."""
 LATE_DELIVERY = timedelta(hours=1)
@@ -102,10 +100,7 @@ def check_conditions(instance: DagsterInstance, time: datetime) -> list[Conditio
     """
     found = []
     for key in ALERTING:
-        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=CHECKS_LOOKED_AT)
-        evaluations = [record.event.asset_check_evaluation for record in records if record.event is not None]
-        judged = [(until, each) for each in evaluations if each is not None and (until := judged_until(each))]
-        until, newest = max(judged, key=lambda each: each[0], default=(time, None))
+        newest = newest_evaluation(instance, key)
         if newest is None or newest.passed:
             continue
         advice = newest.metadata.get(WHAT_TO_DO)
@@ -118,7 +113,7 @@ def check_conditions(instance: DagsterInstance, time: datetime) -> list[Conditio
                 severity=Severity.ERROR if newest.severity is dg.AssetCheckSeverity.ERROR else Severity.WARNING,
                 summary=f"{asset}: the check {key.name} failed",
                 advice=str(advice.value) if advice else "Open the check; it says what to do.",
-                since=until,
+                since=judged_until(newest),
                 link=f"/assets/{asset}?view=checks&checkDetail={key.name}",
                 details=(newest.description or "",),
             )

@@ -32,7 +32,10 @@ from esus_pipeline.weather import Issues, stored_forecasts
 CONTEXT = timedelta(hours=24)
 """What the plot of a single window that failed shows before it."""
 
-WHAT_TO_DO, _JUDGED_UNTIL = "what_to_do", "judged_until"
+LOOKED_AT = 30
+"""Newest evaluations of a check among which the one of the newest window is looked for."""
+
+WHAT_TO_DO, WORST_VALUE, _JUDGED_UNTIL = "what_to_do", "worst_value", "judged_until"
 """Names of metadata."""
 
 Judge = Callable[[Site, Archive, TimeWindow], checks.Day]
@@ -199,6 +202,14 @@ def window_contacts(site: SiteResource, data: DataResource) -> AssetCheckResult:
     building, archive, time = site.load(), data.archive(), now()
 
     return _result(building, checks.Level.WARNING, time, lambda: checks.judge_contacts(archive.read, building, time))
+
+
+def newest_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """The evaluation of the newest window; a backfill evaluates old windows later than that."""
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=LOOKED_AT)
+    evaluations = [record.event.asset_check_evaluation for record in records if record.event is not None]
+    judged = [(until, each) for each in evaluations if each is not None and (until := judged_until(each))]
+    return max(judged, key=lambda each: each[0], default=(None, None))[1]
 
 
 def judged_until(evaluation: dg.AssetCheckEvaluation) -> datetime | None:

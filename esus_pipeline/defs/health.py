@@ -1,4 +1,7 @@
-"""Rows of the measurement `pipeline`: how the windows went, from their events, the archive and the instance."""
+"""Rows of the measurements `pipeline` and `asset_check`: how the windows went, and what the checks found.
+
+From the events, the archive and the instance.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,16 +13,18 @@ import pandas as pd
 from dagster import DagsterInstance, DagsterRunStatus, EventLogRecord, TimeWindow
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.defs.partitions import key_of, window_ends
+from esus_pipeline.defs.checks import CHECKS, WORST_VALUE, judged_until, newest_evaluation
+from esus_pipeline.defs.partitions import floor, key_of, window_ends
 from esus_pipeline.defs.readings import OVERLAP, raw_bms_readings
 from esus_pipeline.frames import RAW_BMS_READINGS, SHADE_SETPOINT_SCHEDULE, STEP
-from esus_pipeline.influx import PIPELINE
+from esus_pipeline.influx import ASSET_CHECK, PIPELINE
 from esus_pipeline.site import Site
 
 PLAN_MEMORY = timedelta(days=2)
 """An older plan is not looked for; its age is then not told."""
 
 _PAGE = 2000
+_FAILED = {dg.AssetCheckSeverity.WARN: "failed", dg.AssetCheckSeverity.ERROR: "error"}
 
 
 def health(instance: DagsterInstance, archive: Archive, site: Site, day: TimeWindow, gauge: int | None) -> pd.DataFrame:
@@ -51,6 +56,33 @@ def health(instance: DagsterInstance, archive: Archive, site: Site, day: TimeWin
     table["failed_runs"] = table["window"].map(_failures(instance, day)).fillna(0)
     table["delivery_backlog"] = [gauge if end == ends[-1] else None for end in ends]
     return table.astype(dict.fromkeys(PIPELINE.numbers, "float64"))
+
+
+def check_results(instance: DagsterInstance) -> pd.DataFrame:
+    """The newest evaluation of every check, columns as influx.ASSET_CHECK; the window is the newest that it judged.
+
+    result: passed, failed (a warning) or error. value: the worst value, in the unit that the summary names.
+    """
+    rows = []
+    for check in CHECKS:
+        for key in check.check_keys:
+            newest = newest_evaluation(instance, key)
+            until = judged_until(newest) if newest else None
+            if newest is None or until is None:
+                continue
+            value = newest.metadata.get(WORST_VALUE)
+            rows.append(
+                {
+                    "window": floor(until - timedelta(microseconds=1)),
+                    "asset": key.asset_key.to_user_string(),
+                    "check": key.name,
+                    "value": None if value is None else float(str(value.value)),
+                    "result": "passed" if newest.passed else _FAILED[newest.severity],
+                    "summary": newest.description,
+                }
+            )
+    names = [ASSET_CHECK.time, *ASSET_CHECK.tags, *ASSET_CHECK.numbers, *ASSET_CHECK.texts]
+    return pd.DataFrame(rows, columns=names).astype({"value": "float64"})
 
 
 def _age_minutes(stamps: pd.Series, end: datetime, strictly: bool) -> float | None:

@@ -17,14 +17,23 @@ from dagster._core.scheduler.instigation import SensorInstigatorData
 
 from esus_pipeline.defs.backlog import Backlog
 from esus_pipeline.defs.common import OWNERS, now
-from esus_pipeline.defs.health import health
+from esus_pipeline.defs.health import check_results, health
 from esus_pipeline.defs.partitions import WINDOWS, days
 from esus_pipeline.defs.plan import shade_setpoint_schedule
 from esus_pipeline.defs.quality import point_states
 from esus_pipeline.defs.readings import clean_series, raw_bms_readings
 from esus_pipeline.defs.resources import DataResource, InfluxResource, SiteResource
 from esus_pipeline.defs.weather import solar_gain, weather_forecast
-from esus_pipeline.influx import PIPELINE, SINKS, Delivered, InfluxError, Sender, deliver, deliver_rows
+from esus_pipeline.influx import (
+    ASSET_CHECK,
+    PIPELINE,
+    SINKS,
+    Delivered,
+    InfluxError,
+    Sender,
+    deliver,
+    deliver_rows,
+)
 
 SENSOR = "deliveries"
 GAUGE_AGE = timedelta(hours=1)
@@ -62,14 +71,14 @@ def _sink(name: str, description: str, *deps: dg.AssetsDefinition) -> dg.AssetsD
 @dg.asset(
     **_options(
         "influx_pipeline",
-        "How the pipeline itself fares, one point per window: the measurement `pipeline`.",
+        "How the pipeline itself fares: the measurements `pipeline`, one point per window, and `asset_check`.",
         (raw_bms_readings, shade_setpoint_schedule),
     )
 )
 def influx_pipeline(
     context: dg.AssetExecutionContext, site: SiteResource, data: DataResource, influx: InfluxResource
 ) -> dg.MaterializeResult:
-    """Deliver poll durations, rows, ages, failures and the backlog."""
+    """Deliver poll durations, rows, ages, failures and the backlog; with the newest window, what the checks found."""
     started, done, building, archive = now(), Delivered(), site.load(), data.archive()
     waiting, span = backlog(context.instance).waiting(), context.partition_time_window
     live = started - span.end <= GAUGE_AGE
@@ -79,6 +88,8 @@ def influx_pipeline(
     )
     with _sending(influx) as sender:
         deliver_rows(archive, building, sender, PIPELINE, parts, done)
+        if live:
+            deliver_rows(archive, building, sender, ASSET_CHECK, [check_results(context.instance)], done)
         return _result(context, sender, done, (now() - started).total_seconds())
 
 

@@ -82,7 +82,7 @@ def solar_gain(context: dg.AssetExecutionContext, site: SiteResource, data: Data
 
 
 def _gains(site: Site, archive: Archive, day: TimeWindow) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, FacadeFactor]]:
-    """Gains per pane of the day's issues, every window's corrected next hours, what the sensors said in the last one."""
+    """Gains per pane of the day's issues, corrected next hours of every window, what the sensors said in the last."""
     ends = window_ends(day)
     issues = Issues(stored_forecasts(archive, ends))
     sensors = [facade.sun_sensor.quantity for facade in site.facades.values() if facade.sun_sensor]

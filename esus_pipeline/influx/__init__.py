@@ -6,10 +6,11 @@ operator's commands.
 
 from esus_pipeline.influx.config import InfluxConfig, InfluxConfigError, InfluxError, InfluxUnavailable
 from esus_pipeline.influx.deliver import Delivered, deliver, deliver_rows
-from esus_pipeline.influx.measurements import PIPELINE, SINKS, Measurement
+from esus_pipeline.influx.measurements import ASSET_CHECK, PIPELINE, SINKS, Measurement
 from esus_pipeline.influx.sender import Sender
 
 __all__ = [
+    "ASSET_CHECK",
     "PIPELINE",
     "SINKS",
     "Delivered",

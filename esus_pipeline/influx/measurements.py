@@ -162,6 +162,8 @@ PIPELINE = Shape(
     ),
 )
 """The pipeline about itself, one row per window; its rows come from Dagster (see defs/health)."""
+ASSET_CHECK = Shape("asset_check", "window", ("asset", "check"), ("value",), ("result", "summary"))
+"""What the newest evaluation of each asset check found; its rows come from Dagster, too."""
 
 
 def _rooms(site: Site) -> Shape:

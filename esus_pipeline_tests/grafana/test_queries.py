@@ -166,7 +166,7 @@ def test_every_alert_can_be_evaluated(filled):
     assert {rule["uid"] for rule, _ in asked} >= {"esus-silent", "esus-backlog", "esus-old-plan", "esus-points-missing"}
 
 
-def test_the_quality_dashboard_shows_every_state_and_whose_it_is(filled):
+def test_the_quality_dashboard_shows_every_state_whose_it_is_and_every_check(filled):
     board, now = boards()["esus-quality"], datetime.now(UTC)
     answers: dict[str, list[list[dict]]] = {}
     for panel, query in panel_queries(board, resolve(board, filled.query, now), now):
@@ -179,6 +179,10 @@ def test_the_quality_dashboard_shows_every_state_and_whose_it_is(filled):
     assert ages[6023] is None
     assert 510 < ages[6397] < 660
     assert 150 < ages[249781] < 240
+    checks = {(row["Asset"], row["Check"]): row for [rows] in [answers["Asset checks"]] for row in rows}
+    assert set(checks) == {(key.asset_key.to_user_string(), key.name) for check in CHECKS for key in check.check_keys}
+    told = checks["point_states", "points"]
+    assert (told["Result"], told["What it found"][:12]) == ("failed", "Share of poi")
 
 
 def test_every_state_is_seen_in_dagsters_ui_and_on_the_quality_page(filled, home):

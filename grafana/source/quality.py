@@ -32,6 +32,7 @@ STATES = {
     "implausible": ("implausible", "orange"),
     "silent_by_nature": ("silent by nature", "text"),
 }
+RESULTS = {"passed": ("passed", "green"), "failed": ("failed", "yellow"), "error": ("failed, grave", "red")}
 COLUMNS = (
     "Controller",
     "Room",
@@ -62,6 +63,7 @@ def dashboard() -> Dashboard:
             _unwell(),
             _newest(),
             _worst(),
+            _checks(),
             row("Over time"),
             _by_state(),
             _ages(),
@@ -157,6 +159,31 @@ def _worst() -> table.Panel:
         .override_by_name("Allowed silence", look(("noValue", "any")))
         .override_by_regexp("/^(Controller|Room|Quantity)$/", look(TEXT))
         .override_by_name("Point", look(TEXT, ("links", [look_closer])))
+    )
+
+
+def _checks() -> table.Panel:
+    query = f"""SELECT "asset" AS "Asset", "check" AS "Check", "result" AS "Result", "summary" AS "What it found" FROM
+        (SELECT last("result") AS "result", "summary" FROM "asset_check" WHERE $timeFilter AND {SITE}
+        GROUP BY "asset", "check")"""
+    return (
+        rows(
+            "Asset checks",
+            "What the newest evaluation of every asset check found. Dagster's UI shows the worst points of a check, a "
+            "plot and what to do, on the page of its asset, under Checks.",
+            "string",
+            "No check was evaluated in this time: is the asset influx_pipeline materialised?",
+            Influx(query),
+        )
+        .with_transformation(
+            transform(
+                "organize",
+                renameByName={"Time": "Judged"},
+                indexByName={"Asset": 0, "Check": 1, "Result": 2, "What it found": 3, "Time": 4},
+            )
+        )
+        .override_by_name("Judged", look(("unit", "dateTimeFromNow")))
+        .override_by_name("Result", look(("mappings", mapped(RESULTS)), ("custom.cellOptions", {"type": "color-text"})))
     )
 
 
