@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Level, Rule, no_worst
-from esus_pipeline.control.inputs import STEPS
+from esus_pipeline.control.inputs import STEPS, WIND_NOWCAST
 from esus_pipeline.control.rules import OPEN, SAFETY
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
@@ -103,7 +103,10 @@ def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _weather(site: Site, issues: Issues, ends: Sequence[datetime]) -> tuple[np.ndarray, np.ndarray]:
-    """(windows, STEPS) whether the forecast wind is over the limit; (windows,) whether there is a forecast to use."""
+    """(windows, STEPS) whether the forecast wind is over the limit; (windows,) whether there is a forecast to use.
+
+    Nothing is said of the first steps, for which a reading of the wind counts more than the forecast.
+    """
     strong, current = np.zeros((len(ends), STEPS), dtype=bool), np.zeros(len(ends), dtype=bool)
     winds: dict[pd.Timestamp, pd.Series] = {}
     for row, as_of in enumerate(ends):
@@ -117,4 +120,5 @@ def _weather(site: Site, issues: Issues, ends: Sequence[datetime]) -> tuple[np.n
             winds[stamp] = pd.Series(np.asarray(wind, dtype=float), index=pd.DatetimeIndex(issue["valid_time"]))
         times = pd.date_range(as_of, periods=STEPS, freq=STEP, unit="us")
         strong[row] = winds[stamp].reindex(times).to_numpy() > site.wind.retract_above
+    strong[:, :WIND_NOWCAST] = False
     return strong, current

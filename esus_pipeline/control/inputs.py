@@ -25,8 +25,11 @@ STEPS = 144
 """Length of a published plan: 36 hours of 15 minutes."""
 OUTLOOK = 192
 """How far the optimiser looks: 48 hours of 15 minutes."""
-WIND_FADE = 12.0
-"""Steps in which an error of the wind forecast fades to 1/e (3 hours)."""
+WIND_MEAN = 2
+"""Steps before and after now over which the forecast is averaged that a reading is compared with: no forecast knows in
+which quarter of an hour a gust comes."""
+WIND_NOWCAST = 12
+"""Steps in which a fresh reading of the wind gives way to the forecast (3 hours)."""
 PAST = 24
 """Steps before the plan that are looked at to know how a hysteresis stands when the plan begins (6 hours)."""
 
@@ -46,14 +49,6 @@ class ShadeState:
     position: float
     since: datetime | None = None
     moves_today: int = 0
-
-
-@dataclass(frozen=True)
-class Told:
-    """The setpoints that a room was last told, degC."""
-
-    heating: float
-    cooling: float
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ class PlanInputs:
     shades: Mapping[str, ShadeState] = field(default_factory=dict)
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """Shades that somebody moved by hand, by room, from `override.overrides`."""
-    told: Mapping[str, Told] = field(default_factory=dict)
+    told: Mapping[str, float] = field(default_factory=dict)
     """Setpoints in force until now, by room, from `setpoints.told_setpoints`."""
     models: Mapping[str, RoomModel] = field(default_factory=dict)
     """Learned models by room; a room without one is planned with the prior from the site's geometry."""
@@ -127,8 +122,8 @@ class Horizon:
     outdoor: Array
     """(N,) degC, mean of each step."""
     wind: Array
-    """(PAST + N,) m/s as the building's sensor reads it: measured before as_of where it was, forecast else; where the
-    reading of as_of is higher than its forecast, the difference fades over the next hours."""
+    """(PAST + N,) m/s as the building's sensor reads it: measured before as_of where it was, forecast else; a fresh
+    reading of as_of corrects the forecast of the next WIND_NOWCAST steps, less and less."""
     irradiance: Array
     """(R, PAST + N) W/m2 on the facade."""
     gain_open: Array
@@ -141,7 +136,7 @@ class Horizon:
     """(N,) whether the forecast says anything of the wind."""
     shades: Mapping[str, ShadeState]
     overrides: Mapping[str, Override]
-    told: Mapping[str, Told]
+    told: Mapping[str, float]
 
     @property
     def temperature(self) -> Array:
@@ -220,10 +215,12 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
 
 def _wind(foreseen: Array, now: float, past: Array) -> Array:
     """(PAST + N,) m/s from the forecast, the fresh reading of now (NaN for none) and the readings before it."""
-    stronger = max(0.0, np.nan_to_num(now - foreseen[PAST]))
     wind = foreseen.copy()
-    wind[PAST:] += stronger * np.exp(-np.arange(len(wind) - PAST) / WIND_FADE)
-    wind[PAST] = np.fmax(wind[PAST], now)
+    if not np.isnan(now):
+        about_now = foreseen[PAST - WIND_MEAN : PAST + WIND_MEAN + 1]
+        error = now - about_now[np.isfinite(about_now)].mean() if np.isfinite(about_now).any() else 0.0
+        wind[PAST : PAST + WIND_NOWCAST] += error * (1 - np.arange(WIND_NOWCAST) / WIND_NOWCAST)
+        wind[PAST] = now
     wind[:PAST] = np.where(np.isnan(past), wind[:PAST], past)
     return wind
 

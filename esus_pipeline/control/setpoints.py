@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from esus_pipeline.control.inputs import Array, Horizon, Mask, Told
+from esus_pipeline.control.inputs import Array, Horizon, Mask
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -51,8 +51,8 @@ def make_setpoints(horizon: Horizon) -> Setpoints:
     )
 
 
-def told_setpoints(commanded: pd.DataFrame, as_of: datetime) -> dict[str, Told]:
-    """What each room was told for the step before `as_of`; empty where it was told nothing.
+def told_setpoints(commanded: pd.DataFrame, as_of: datetime) -> dict[str, float]:
+    """The heating setpoint, degC, that each room was told for the step before `as_of`; empty where it was told nothing.
 
     Args:
         commanded: rows of frames.SHADE_SETPOINT_SCHEDULE that came into force before `as_of`, by ascending valid_time.
@@ -64,8 +64,7 @@ def told_setpoints(commanded: pd.DataFrame, as_of: datetime) -> dict[str, Told]:
         [pd.Timestamp(as_of - STEP), pd.Timestamp(as_of)]
     )
     last = commanded.iloc[first:end]
-    pairs = zip(last["heating_setpoint"], last["cooling_setpoint"], strict=True)
-    return {room: Told(*pair) for room, pair in zip(last["room"], pairs, strict=True)}
+    return dict(zip(last["room"], last["heating_setpoint"], strict=True))
 
 
 def _after_start(site: Site, local: datetime) -> bool:

@@ -10,7 +10,6 @@ import pytest
 from esus_pipeline.archive import Archive
 from esus_pipeline.control import course
 from esus_pipeline.control.course import LEAST_DAYS, Standing, commands_before, parts, plan_days, stored_standing
-from esus_pipeline.control.inputs import Told
 from esus_pipeline.control.stored import read_stored
 from esus_pipeline.frames import DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.site import load_site
@@ -63,7 +62,7 @@ def test_the_next_plan_is_told_the_setpoints_that_are_in_force(tmp_path):
     archive, noon = Archive(tmp_path), MIDNIGHT + timedelta(hours=12)
     plan_days(SITE, archive, [[noon - 2 * STEP, noon - STEP]])
     inputs = read_stored(SITE, archive, [noon]).inputs(noon, commands_before(archive, noon))
-    assert inputs.told == dict.fromkeys(SITE.room_ids, Told(20.0, 26.0))
+    assert inputs.told == dict.fromkeys(SITE.room_ids, 20.0)
     later = noon + 2 * STEP
     assert read_stored(SITE, archive, [later]).inputs(later, commands_before(archive, later)).told == {}
 

@@ -9,7 +9,7 @@ import pytest
 
 from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeState, decide, optimise, overrides
 from esus_pipeline.control.groups import shade_groups
-from esus_pipeline.control.inputs import OUTLOOK, Told, read_horizon
+from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.optimiser import ProblemError, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import outlook
@@ -105,7 +105,22 @@ def test_a_day_without_published_prices_costs_what_the_day_before_did():
     [task, *_] = outlook(replace(HOT, prices=known), shade_groups(TMV23))
     assert np.allclose(task.problem.prices.cooling[24:], task.problem.prices.cooling[:24])
     [fixed, *_] = outlook(HOT, shade_groups(TMV23))
-    assert np.allclose(np.unique(fixed.problem.prices.cooling), [1.8 / 3, 2 * 1.8 / 3])
+    assert np.allclose(fixed.problem.prices.cooling, 1.8 / 3)
+
+
+def test_a_storm_that_is_only_forecast_is_not_paid_for_in_advance():
+    storm = HOT.forecast.assign(wind_gust=3 * TMV23.wind.retract_above)
+    [task, *_] = outlook(replace(HOT, forecast=storm, wind_age=None), shade_groups(TMV23))
+    assert task.problem.blocked[:3].all()
+    assert not task.problem.blocked[3:].any()
+
+
+def test_nothing_is_cooled_ahead_of_time():
+    dear_later = pd.Series(np.where(np.arange(192) < 24, 0.01, 9.0), pd.date_range(HOT.as_of, periods=192, freq=STEP))
+    optimum = optimise(replace(HOT, prices=dear_later))
+    assert optimum.cooling.max() > 0
+    limit = TMV23.comfort.occupied.high
+    assert optimum.open_air[optimum.cooling > 0].min() > limit - 1e-6
 
 
 def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():
@@ -171,19 +186,16 @@ def test_a_new_optimum_starts_from_the_setpoints_that_are_in_force():
     optimum = optimise(day)
     warm = replace(optimum, heating=np.full_like(optimum.heating, 500.0), air=np.full_like(optimum.air, 23.0))
     calm = replace(optimum, heating=np.zeros_like(optimum.heating))
-    idle, busy = Told(20.0, 26.0), Told(22.0, 24.0)
 
-    def setpoints(told, optimum):
+    def heating(told, optimum):
         plan = rows(replace(day, told=dict.fromkeys(TMV23.room_ids, told)), SOUTH, optimum)
-        return plan["heating_setpoint"].to_numpy()[:10], plan["cooling_setpoint"].to_numpy()[:10]
+        return plan["heating_setpoint"].to_numpy()[:10]
 
     rise = 0.25 * np.arange(1, 11)
-    np.testing.assert_allclose(setpoints(idle, warm)[0], 20 + rise)
-    heating, cooling = setpoints(busy, calm)
-    np.testing.assert_allclose(heating, np.maximum(22 - rise, 20))
-    np.testing.assert_allclose(cooling, np.minimum(24 + rise, 26))
-    np.testing.assert_allclose(setpoints(idle, calm), np.tile([[20.0], [26.0]], 10))
-    windows_were_open = replace(day, as_of=at("2026-01-15T09:00"), told={SOUTH: Told(17.0, 29.0)})
+    np.testing.assert_allclose(heating(20.0, warm), 20 + rise)
+    np.testing.assert_allclose(heating(22.0, calm), np.maximum(22 - rise, 20))
+    np.testing.assert_allclose(heating(20.0, calm), 20.0)
+    windows_were_open = replace(day, as_of=at("2026-01-15T09:00"), told={SOUTH: 17.0})
     assert rows(windows_were_open, SOUTH, optimum)["heating_setpoint"].iloc[0] >= 20.0
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.control import PlanInputs, Rule, ShadeState, make_plan
+from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site, load_site
 from esus_pipeline_tests.control import cases
 from esus_pipeline_tests.control.cases import at
@@ -155,8 +156,18 @@ def test_a_fresh_measured_wind_raises_and_a_stale_one_neither_raises_nor_lets_a_
         assert room(make_plan(replace(stale, shades=closed)), SOUTH)["shade_position"].iloc[0] == 1
 
 
+def test_a_fresh_reading_counts_more_than_a_forecast_storm_for_three_hours():
+    calm = cases.inputs(TMV23, at("2026-06-16T09:00"), mean=17)
+    storm = with_gust(calm, "2026-06-16T05:00", "2026-06-16T14:00", 14.0)
+    measured = pd.Series(2.0, pd.date_range(calm.as_of - 24 * STEP, periods=24, freq=STEP))
+    known = room(make_plan(replace(storm, past_wind=measured)), SOUTH)
+    assert known["shade_position"].head(4).eq(1).all()
+    assert known["rule"].iloc[12] == Rule.WIND
+    assert room(make_plan(replace(storm, wind_age=None)), SOUTH)["rule"].head(12).eq(Rule.WIND).all()
+
+
 def test_without_forecast_gusts_the_mean_wind_counts_and_with_them_the_gust_over_its_factor():
-    inputs = cases.inputs(TMV23, at("2026-06-16T09:00"), mean=17)
+    inputs = replace(cases.inputs(TMV23, at("2026-06-16T09:00"), mean=17), wind_age=None)
     slow = inputs.forecast.assign(wind_gust=np.nan, wind_speed=9.9)
     fast = inputs.forecast.assign(wind_gust=np.nan, wind_speed=10.1)
     assert not make_plan(replace(inputs, forecast=slow))["rule"].eq(Rule.WIND).any()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from esus_pipeline.control.inputs import Array, Horizon, Told
+from esus_pipeline.control.inputs import Array, Horizon
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
 from esus_pipeline.control.optimiser.quarters import Quarters
 from esus_pipeline.control.setpoints import RAMP, Setpoints
@@ -13,9 +13,7 @@ from esus_pipeline.frames import STEP
 WORTH_A_SETPOINT = 0.1
 """K by which the optimum must leave the calendar's setpoint to change it."""
 BUSY = 20.0
-"""W of heating or cooling below which none is planned."""
-BELOW = 0.2
-"""K under the margin from which cooling is ahead of time, and not the thermostat's daily work."""
+"""W of heating below which none is planned."""
 GAP = 1.0
 """K between heating and cooling setpoint, at least."""
 
@@ -33,42 +31,37 @@ class Commands:
 def follow_setpoints(
     horizon: Horizon, setpoints: Setpoints, optimum: Optimum | None, quarters: Quarters | None
 ) -> Commands:
-    """The calendar's setpoints, moved where the optimum heats or cools ahead of time.
+    """The calendar's setpoints, those of heating moved where the optimum heats ahead of time.
 
     A room that the optimum planned is preheated as late as its model allows, instead of by the calendar's ramp. Other
     departures from the calendar come and go as cones that change by RAMP at most. With people in the building the first
     step starts from what is in force, whatever the optimum before this one wanted.
     """
     rooms = len(horizon.site.rooms)
-    told = [horizon.told.get(room, Told(np.nan, np.nan)) for room in horizon.site.room_ids]
-    warm, cold = np.array([each.heating for each in told]), np.array([each.cooling for each in told])
+    told = np.array([horizon.told.get(room, np.nan) for room in horizon.site.room_ids])
     calendar = np.tile(setpoints.heating, (rooms, 1))
-    peaks, pits = np.full((rooms, horizon.steps), -np.inf), np.full((rooms, horizon.steps), np.inf)
+    cooling, peaks = np.tile(setpoints.cooling, (rooms, 1)), np.full((rooms, horizon.steps), -np.inf)
     if optimum is not None and quarters is not None:
         comfort = horizon.site.comfort.occupied.low
         calendar[quarters.rooms] = np.fmax(setpoints.least, quarters.preheating(setpoints, comfort))
-        _ahead_of_time(horizon, setpoints, optimum, peaks, pits)
+        _ahead_of_time(horizon, setpoints, optimum, peaks)
     if not setpoints.occupied[0]:
-        warm, cold = np.full(rooms, np.nan), np.full(rooms, np.nan)
-    heating = _eased(calendar, peaks, warm)
-    cooling = -_eased(-np.tile(setpoints.cooling, (rooms, 1)), -pits, -cold)
-    heating = np.minimum(heating, np.maximum(calendar, setpoints.cooling - GAP))
-    return Commands(heating, np.maximum(cooling, np.minimum(setpoints.cooling, heating + GAP)))
+        told = np.full(rooms, np.nan)
+    heating = _eased(calendar, peaks, told)
+    return Commands(np.minimum(heating, np.maximum(calendar, cooling - GAP)), cooling)
 
 
-def _ahead_of_time(horizon: Horizon, setpoints: Setpoints, optimum: Optimum, peaks: Array, pits: Array) -> None:
-    """Write into (R, N) peaks and pits, degC, how warm and how cold the optimum has rooms beside the calendar."""
+def _ahead_of_time(horizon: Horizon, setpoints: Setpoints, optimum: Optimum, peaks: Array) -> None:
+    """Write into (R, N) peaks, degC, how warm the optimum has rooms beside the calendar."""
     place = _ends(horizon, optimum)
     usable = (place >= 0) & (place < horizon.steps)
     at = place[usable]
     air = optimum.air[:, usable]
-    heating, cooling = setpoints.heating[at], setpoints.cooling[at]
+    heating = setpoints.heating[at]
     with np.errstate(invalid="ignore"):
         busy = (optimum.heating[:, usable] > BUSY) & setpoints.occupied[at]
         early = busy & (air > heating + WORTH_A_SETPOINT)
-        ahead = (optimum.cooling[:, usable] > BUSY) & (air < cooling - horizon.site.control.margin - BELOW)
     peaks[:, at] = np.where(early, air, -np.inf)
-    pits[:, at] = np.where(ahead, air, np.inf)
 
 
 def _eased(calendar: Array, peaks: Array, told: Array) -> Array:

@@ -143,7 +143,7 @@ def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
     if isinstance(task, Unplanned):
         return task.why
     try:
-        plan = solver(task.problem)
+        plan = solver(_cooled_when_warm(task.problem))
     except (ProblemError, NoPlanError) as error:
         return str(error)
     except (ArithmeticError, np.linalg.LinAlgError):
@@ -151,6 +151,16 @@ def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
     if not (np.isfinite(plan.air).all() and np.abs(plan.air).max() < SENSIBLE):
         return "the room model predicts what no room can do"
     return plan
+
+
+def _cooled_when_warm(problem: GroupProblem) -> GroupProblem:
+    """The problem with cooling in those hours alone in which an open shade would leave the room too warm.
+
+    Cooling ahead of time is paid for now, and the need that it is meant to spare is a forecast.
+    """
+    with np.errstate(all="ignore"):
+        warm = open_air(problem) > problem.high
+    return replace(problem, cooling_limit=np.where(warm, problem.cooling_limit, 0.0))
 
 
 def open_air(problem: GroupProblem) -> Array:

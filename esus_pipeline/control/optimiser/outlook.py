@@ -12,7 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.control.inputs import OUTLOOK, PAST, Array, Horizon, Mask, PlanInputs, RoomState, read_horizon
+from esus_pipeline.control.inputs import (
+    OUTLOOK,
+    PAST,
+    WIND_NOWCAST,
+    Array,
+    Horizon,
+    Mask,
+    PlanInputs,
+    RoomState,
+    read_horizon,
+)
 from esus_pipeline.control.measured import TEMPERATURE_RANGE
 from esus_pipeline.control.model.kalman import DECAY
 from esus_pipeline.control.model.room_model import AIR_HEAT, FRESH_AIR, SUPPLY_AIR, RoomModel
@@ -33,9 +43,6 @@ FADE = DECAY / HOUR
 """Hours in which an unexplained disturbance fades to 1/e: what the filter that estimates it believes."""
 PRICE_VALID = pd.Timedelta(minutes=45)
 """A price holds for the quarters of its hour, or until the next one."""
-AHEAD = 2.0
-"""What cooling in empty hours must save later, as a multiple of its cost: it is paid for now, and the need that it is
-meant to spare is a forecast."""
 UNPUBLISHED = (0, 1, 2)
 """An hour without a price costs what it cost so many days before, and else the site's tariff."""
 GREATEST_DISTURBANCE = 5000.0
@@ -119,6 +126,7 @@ class _Whole:
         supply_air = np.maximum(outdoor, SUPPLY_AIR)
         facade = np.fmax.reduce(horizon.irradiance[members, PAST:])[: hours * QUARTERS]
         blocked = np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1)
+        blocked[WIND_NOWCAST // QUARTERS :] = False
         dazzling = hourly(facade) > (site.control.glare_above or np.inf)
         has_shade = any(window.shade for room in members for window in site.rooms[room].windows)
         return GroupProblem(
@@ -163,7 +171,7 @@ class _Whole:
         electricity = np.where(np.isnan(electricity), tariffs.electricity, electricity)
         return Prices(
             heat=np.full(OUTLOOK // QUARTERS, tariffs.heat),
-            cooling=hourly(electricity * np.where(self.setpoints.occupied, 1.0, AHEAD)) / tariffs.cooling_cop,
+            cooling=hourly(electricity) / tariffs.cooling_cop,
             comfort=control.comfort_price,
             view=control.view_price,
             move=control.move_price,
