@@ -25,9 +25,6 @@ STEPS = 144
 """Length of a published plan: 36 hours of 15 minutes."""
 OUTLOOK = 192
 """How far the optimiser looks: 48 hours of 15 minutes."""
-WIND_MEAN = 2
-"""Steps before and after now over which the forecast is averaged that a reading is compared with: no forecast knows in
-which quarter of an hour a gust comes."""
 WIND_NOWCAST = 12
 """Steps in which a fresh reading of the wind gives way to the forecast (3 hours)."""
 PAST = 24
@@ -123,7 +120,7 @@ class Horizon:
     """(N,) degC, mean of each step."""
     wind: Array
     """(PAST + N,) m/s as the building's sensor reads it: measured before as_of where it was, forecast else; a fresh
-    reading of as_of corrects the forecast of the next WIND_NOWCAST steps, less and less."""
+    reading of as_of is blended into the forecast of the next WIND_NOWCAST steps, less and less."""
     irradiance: Array
     """(R, PAST + N) W/m2 on the facade."""
     gain_open: Array
@@ -217,9 +214,8 @@ def _wind(foreseen: Array, now: float, past: Array) -> Array:
     """(PAST + N,) m/s from the forecast, the fresh reading of now (NaN for none) and the readings before it."""
     wind = foreseen.copy()
     if not np.isnan(now):
-        about_now = foreseen[PAST - WIND_MEAN : PAST + WIND_MEAN + 1]
-        error = now - about_now[np.isfinite(about_now)].mean() if np.isfinite(about_now).any() else 0.0
-        wind[PAST : PAST + WIND_NOWCAST] += error * (1 - np.arange(WIND_NOWCAST) / WIND_NOWCAST)
+        near = slice(PAST, PAST + WIND_NOWCAST)
+        wind[near] += (now - foreseen[near]) * (1 - np.arange(WIND_NOWCAST) / WIND_NOWCAST)
         wind[PAST] = now
     wind[:PAST] = np.where(np.isnan(past), wind[:PAST], past)
     return wind

@@ -10,6 +10,7 @@ import pytest
 from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeState, decide, optimise, overrides
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import OUTLOOK, read_horizon
+from esus_pipeline.control.model import RoomModel
 from esus_pipeline.control.optimiser import ProblemError, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import outlook
@@ -108,11 +109,22 @@ def test_a_day_without_published_prices_costs_what_the_day_before_did():
     assert np.allclose(fixed.problem.prices.cooling, 1.8 / 3)
 
 
-def test_a_storm_that_is_only_forecast_is_not_paid_for_in_advance():
-    storm = HOT.forecast.assign(wind_gust=3 * TMV23.wind.retract_above)
-    [task, *_] = outlook(replace(HOT, forecast=storm, wind_age=None), shade_groups(TMV23))
-    assert task.problem.blocked[:3].all()
-    assert not task.problem.blocked[3:].any()
+def test_a_stormy_hour_keeps_shades_up_in_the_program_and_a_gusty_quarter_does_not():
+    storm = HOT.forecast.set_index("valid_time")
+    hour, quarter = HOT.as_of + 20 * STEP, HOT.as_of + 40 * STEP
+    storm.loc[hour : hour + 3 * STEP, "wind_gust"] = 1.1 * TMV23.wind.retract_above * TMV23.wind.gust_factor
+    storm.loc[quarter:quarter, "wind_gust"] = 1.1 * TMV23.wind.retract_above * TMV23.wind.gust_factor
+    [task, *_] = outlook(replace(HOT, forecast=storm.reset_index()), shade_groups(TMV23))
+    assert np.flatnonzero(task.problem.blocked).tolist() == [4, 5, 6]  # with its lead and its hold time
+
+
+def test_the_margin_is_the_error_that_the_last_lesson_measured():
+    [task, *_] = outlook(HOT, shade_groups(TMV23))
+    assert (task.problem.margin == TMV23.control.margin).all()
+    taught = replace(RoomModel.from_site(TMV23, SOUTH), rmse={1: 0.1, 6: 0.35, 24: 2.0})
+    [task, *_] = outlook(replace(HOT, models={SOUTH: taught}), shade_groups(TMV23))
+    np.testing.assert_allclose(task.problem.margin[0, [0, 2, 5, 47]], [0.1, 0.2, 0.35, TMV23.control.margin])
+    assert (task.problem.margin[1:] == TMV23.control.margin).all()
 
 
 def test_nothing_is_cooled_ahead_of_time():

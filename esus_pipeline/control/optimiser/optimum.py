@@ -119,14 +119,13 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
         if isinstance(answer, str) or isinstance(task, Unplanned):
             why |= dict.fromkeys((site.room_ids[room] for room in task.members), str(answer))
             continue
-        plan, hours = answer, task.problem.steps
+        (plan, free), hours = answer, task.problem.steps
         arrays["closed"][task.members, :hours] = _through_wind(plan.closed, task.problem)
         for name in ("air", "mass", "heating", "cooling"):
             arrays[name][task.planned, :hours] = getattr(plan, name)
         arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
-        with np.errstate(all="ignore"):
-            arrays["open_air"][task.planned, :hours] = plausible(open_air(task.problem), -SENSIBLE, SENSIBLE)
-    seconds = sum(answer.seconds for answer in answers if isinstance(answer, GroupPlan))
+        arrays["open_air"][task.planned, :hours] = plausible(free, -SENSIBLE, SENSIBLE)
+    seconds = sum(answer[0].seconds for answer in answers if not isinstance(answer, str))
     return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)
 
 
@@ -139,28 +138,27 @@ def _through_wind(closed: Mask, problem: GroupProblem) -> Mask:
     return wanted
 
 
-def _answer(task: Group | Unplanned, solver: Solver) -> GroupPlan | str:
+def _answer(task: Group | Unplanned, solver: Solver) -> tuple[GroupPlan, Array] | str:
+    """A group's plan and its `open_air`; or why there is none.
+
+    Rooms are cooled in those hours alone in which an open shade would leave them too warm: cooling ahead of time is paid
+    for now, and the need that it is meant to spare is a forecast.
+    """
     if isinstance(task, Unplanned):
         return task.why
+    problem = task.problem
+    with np.errstate(all="ignore"):
+        free = open_air(problem)
+    needed = np.where(free > problem.high, problem.cooling_limit, 0.0)
     try:
-        plan = solver(_cooled_when_warm(task.problem))
+        plan = solver(replace(problem, cooling_limit=needed))
     except (ProblemError, NoPlanError) as error:
         return str(error)
     except (ArithmeticError, np.linalg.LinAlgError):
         return "the room model is numerically absurd"
     if not (np.isfinite(plan.air).all() and np.abs(plan.air).max() < SENSIBLE):
         return "the room model predicts what no room can do"
-    return plan
-
-
-def _cooled_when_warm(problem: GroupProblem) -> GroupProblem:
-    """The problem with cooling in those hours alone in which an open shade would leave the room too warm.
-
-    Cooling ahead of time is paid for now, and the need that it is meant to spare is a forecast.
-    """
-    with np.errstate(all="ignore"):
-        warm = open_air(problem) > problem.high
-    return replace(problem, cooling_limit=np.where(warm, problem.cooling_limit, 0.0))
+    return plan, free
 
 
 def open_air(problem: GroupProblem) -> Array:

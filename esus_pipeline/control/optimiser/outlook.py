@@ -4,7 +4,7 @@ Belongs here: turning quarters of an hour into hours, and facts of the site into
 frames (see control.inputs) and solving (see solve).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -15,7 +15,6 @@ import pandas as pd
 from esus_pipeline.control.inputs import (
     OUTLOOK,
     PAST,
-    WIND_NOWCAST,
     Array,
     Horizon,
     Mask,
@@ -71,8 +70,13 @@ class Unplanned:
 def outlook(inputs: PlanInputs, groups: list[list[int]]) -> list[Group | Unplanned]:
     """The problem of every group of rooms; a group of rooms without shades is planned for its setpoints alone."""
     horizon = read_horizon(inputs, OUTLOOK)
-    whole = _Whole(inputs, horizon, make_setpoints(horizon), wind_block(horizon))
+    whole = _Whole(inputs, horizon, make_setpoints(horizon), _blocked(horizon))
     return [whole.group(members) for members in groups]
+
+
+def _blocked(horizon: Horizon) -> Mask:
+    """(N,) as `wind_block`, of hourly means: no forecast knows in which quarter of an hour a gust comes."""
+    return wind_block(replace(horizon, wind=np.repeat(hourly(horizon.wind), QUARTERS)))
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,6 @@ class _Whole:
         supply_air = np.maximum(outdoor, SUPPLY_AIR)
         facade = np.fmax.reduce(horizon.irradiance[members, PAST:])[: hours * QUARTERS]
         blocked = np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1)
-        blocked[WIND_NOWCAST // QUARTERS :] = False
         dazzling = hourly(facade) > (site.control.glare_above or np.inf)
         has_shade = any(window.shade for room in members for window in site.rooms[room].windows)
         return GroupProblem(
@@ -150,7 +153,7 @@ class _Whole:
             supply_air=supply_air,
             prices=self._prices.first(hours),
             held=self._held(members),
-            margin=site.control.margin,
+            margin=np.stack([backoff(model, hours, site.control.margin) for model in models]),
             moves_per_day=MOVES_PER_DAY,
             dwell=DWELL // QUARTERS,
             time_limit=site.control.time_limit,
@@ -209,6 +212,18 @@ def _believable(state: RoomState | None) -> RoomState | None:
 def prior(site: Site, room: int) -> RoomModel:
     """What is assumed of a room before anything is learned."""
     return RoomModel.from_site(site, site.room_ids[room])
+
+
+def backoff(model: RoomModel, hours: int, greatest: float) -> Array:
+    """(H,) K to keep below the upper limit: the model's error so many hours ahead, as its last lesson measured it.
+
+    `greatest` where no error has been measured; never more than that.
+    """
+    measured = sorted(model.rmse.items())
+    if not measured:
+        return np.full(hours, greatest)
+    ahead, error = np.array(measured).T
+    return np.minimum(np.interp(np.arange(1, hours + 1), ahead, error), greatest)
 
 
 def cooling_limit(site: Site, room: int, high: Array, supply_air: Array, working: Mask) -> Array:

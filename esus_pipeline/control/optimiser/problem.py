@@ -95,8 +95,8 @@ class GroupProblem:
     """(H,) degC."""
     prices: Prices
     held: Held
-    margin: float
-    """K kept below `high` for the error of forecast and model."""
+    margin: Array
+    """(R, H) K kept below `high` for the error of forecast and model."""
     moves_per_day: int
     dwell: int
     """Steps that a shade stays where it is after a move."""
