@@ -141,16 +141,16 @@ def _through_wind(closed: Mask, problem: GroupProblem) -> Mask:
 def _answer(task: Group | Unplanned, solver: Solver) -> tuple[GroupPlan, Array] | str:
     """A group's plan and its `open_air`; or why there is none.
 
-    Rooms are cooled in those hours alone in which an open shade would leave them too warm: cooling ahead of time is paid
-    for now, and the need that it is meant to spare is a forecast.
+    Rooms are cooled in those hours alone in which an open shade would leave them too warm: cooling ahead of time is
+    paid for now, and the need that it is meant to spare is a forecast.
     """
     if isinstance(task, Unplanned):
         return task.why
     problem = task.problem
-    with np.errstate(all="ignore"):
-        free = open_air(problem)
-    needed = np.where(free > problem.high, problem.cooling_limit, 0.0)
     try:
+        with np.errstate(all="ignore"):
+            free = open_air(problem)
+        needed = np.where(free > problem.high, problem.cooling_limit, 0.0)
         plan = solver(replace(problem, cooling_limit=needed))
     except (ProblemError, NoPlanError) as error:
         return str(error)
