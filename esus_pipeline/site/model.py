@@ -253,7 +253,7 @@ class Control(Fact):
     comfort_price: Positive = 4.0
     """Per room and K h outside the comfort band."""
     margin: Annotated[float, Field(ge=0, le=2)] = 0.8
-    """K kept below the upper limit, at most: a room with a taught model keeps the error that its last lesson measured."""
+    """K kept below the upper limit, at most: a taught room keeps the error that its last lesson measured."""
     view_price: Annotated[float, Field(ge=0)] = 0.005
     """Per room and working hour with the shade down."""
     move_price: Annotated[float, Field(ge=0)] = 0.05
