@@ -92,7 +92,7 @@ class PlanInputs:
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """Shades that somebody moved by hand, by room, from `override.overrides`."""
     told: Mapping[str, float] = field(default_factory=dict)
-    """Setpoints in force until now, by room, from `setpoints.told_setpoints`."""
+    """Heating setpoint in force until now, degC, by room, from `setpoints.told_setpoints`."""
     models: Mapping[str, RoomModel] = field(default_factory=dict)
     """Learned models by room; a room without one is planned with the prior from the site's geometry."""
     states: Mapping[str, RoomState] = field(default_factory=dict)
