@@ -32,7 +32,7 @@ def first(history):
 def test_the_first_good_model_takes_the_priors_place(first, history):
     assert first.taken
     assert first.model.version == 1
-    assert first.model.trained_to == START + pd.Timedelta(days=21)
+    assert first.model.trained_to == START + pd.Timedelta(days=28)
     assert first.model.rmse[24] == first.score.model[24] < 0.2 < first.score.persistence[24]
     assert "24 h error" in first.verdict
 
@@ -52,8 +52,8 @@ def test_a_model_that_predicts_worse_than_the_one_in_force_is_not_taken(first, h
     ("change", "why"),
     [
         (lambda history: None, "no readings are stored"),
-        (lambda history: history.part(0, 5 * 96), "half days of whole readings"),
-        (lambda history: replace(history, air=np.full(len(history), np.nan)), "half days of whole readings"),
+        (lambda history: history.part(0, 5 * 96), "hours can be predicted"),
+        (lambda history: replace(history, air=np.full(len(history), np.nan)), "hours can be predicted"),
     ],
 )
 def test_a_night_without_enough_readings_changes_nothing_and_says_so(first, history, change, why):
@@ -80,3 +80,12 @@ def test_one_seed_gives_one_model(history):
     once, again = (identify(PRIOR, history.part(0, 10 * 96)) for _ in range(2))
     assert once.model == again.model
     assert once.low == again.low
+
+
+def test_a_room_with_windows_open_every_day_is_judged_on_the_hours_that_are_left(history):
+    hour = np.arange(len(history)) / 4 % 24
+    aired = replace(history, window_open=((hour >= 13) & (hour < 17)).astype(float))
+    taught = lesson(PRIOR, None, aired)
+    assert taught.taken
+    assert "6 h error" in taught.verdict
+    assert set(taught.model.rmse) == {1, 6}

@@ -2,8 +2,9 @@
 
 Every three hours of the history the model predicts the next 12 hours from the state that the readings imply, and the
 parameters are those that make the hourly errors least (Ljung, System Identification, ch. 3 and 7), together with the
-distance from the site's geometry in the logarithm of each parameter. Errors of one half day are correlated, so all
-errors of a prediction together weigh as one observation. A soft loss keeps open windows and broken days from deciding.
+distance from the site's geometry in the logarithm of each parameter. Both are counted in their own standard deviations
+(maximum a posteriori): how large errors are is what a first fit leaves. Errors of one half day are correlated and count
+as few. A prediction ends when a window opens, and a soft loss keeps broken days from deciding.
 
 Uncertainty: days are drawn again with replacement (block bootstrap) and the prior's centre is drawn from the prior, and
 one Gauss-Newton step from the optimum gives each draw's parameters. Where the data say nothing, a draw spreads as wide
@@ -28,13 +29,25 @@ WARM_UP = 96
 """Steps after which the mass has forgotten where it was taken to begin (24 hours)."""
 LONG_GAP = 24
 """Steps without a temperature after which the mass must warm up anew (6 hours)."""
-ERROR = 0.05
-"""K; one independent prediction error of this size weighs as much as one parameter one spread away from its prior."""
+LEAST_ERROR = 0.05
+"""K, least size that prediction errors are taken to have: the noise of a reading."""
+FIRST_ERROR = 0.3
+"""K, what they are taken to be before the first fit has shown it."""
+FIRST_FITS = 8
+"""Steps of the fit that shows it."""
+LEAST_CLOSED = 12
+"""Steps for which windows must have stayed closed after a prediction's start (3 hours)."""
+INDEPENDENT = 3.0
+"""How many independent errors the hourly ones of a prediction are worth."""
+MEDIAN_TO_DEVIATION = 1.4826
+"""Standard deviation of normal errors over the median of their size."""
+OPEN_WINDOW = 0.1
+"""Share of a step with an open window from which no model is held to it."""
 DRAWS = 200
 TOLD = 0.6
 """A parameter counts as told by the data where its spread is less than this share of the prior's."""
-LEAST_STARTS = 40
-"""Predictions that an identification needs, about a week of readings."""
+LEAST_HOURS = 240
+"""Hours of predictions that an identification needs: 20 half days, three days whose windows stay closed."""
 
 SPREAD = {
     "c_air": 0.7,
@@ -79,47 +92,50 @@ class Identified:
     """Predictions that were used."""
 
 
-def usable_starts(history: History, horizon: int = HORIZON, every: int = EVERY) -> Steps:
-    """Starts with a known state, known inputs and closed windows all the way, far enough from a long gap."""
+def usable_starts(history: History, horizon: int = HORIZON, every: int = EVERY, closed: int = LEAST_CLOSED) -> Steps:
+    """Starts with a known state and known inputs all the way, far enough from a long gap.
+
+    Windows stay closed for the first `closed` steps of each.
+    """
     known = ~np.isnan(history.air)
-    inputs = _inputs_known(history) & (history.window_open <= 0.1)
     warm = _steps_since_long_gap(known) >= WARM_UP
-    broken = np.concatenate([[0], np.cumsum(~inputs)])
+    broken = np.concatenate([[0], np.cumsum(~_inputs_known(history))])
     starts = np.arange(0, max(len(history) - horizon, 0), every)
     whole = broken[starts + horizon] == broken[starts]
-    return np.asarray(starts[known[starts] & warm[starts] & whole])
+    shut = closed_after(history, starts) >= closed
+    return np.asarray(starts[known[starts] & warm[starts] & whole & shut])
 
 
-def identify(prior: RoomModel, history: History, seed: int = 0) -> Identified:
+def closed_after(history: History, starts: Steps) -> Steps:
+    """(S,) steps from each start until a window is open, or until the history ends: what a prediction is held to."""
+    steps = np.arange(len(history))
+    opened = np.where(history.window_open > OPEN_WINDOW, steps, len(history))
+    return np.asarray(np.minimum.accumulate(opened[::-1])[::-1][starts] - starts)
+
+
+def identify(prior: RoomModel, history: History, seed: int = 0, start: RoomModel | None = None) -> Identified:
     """Learn the parameters of a room.
 
     Args:
         prior: the room as its geometry has it; its facts stay.
         history: a fortnight or more.
         seed: of the bootstrap's draws.
+        start: where to begin the search; the prior if absent.
 
     Raises:
-        TooLittleDataError: fewer than LEAST_STARTS predictions can be made from the history.
+        TooLittleDataError: fewer than LEAST_HOURS of predictions can be made from the history.
     """
-    from scipy.optimize import least_squares  # costs a live run more than its plan, and only lessons need it
-
     starts = usable_starts(history)
-    if len(starts) < LEAST_STARTS:
-        raise TooLittleDataError(
-            f"room {history.room}: {len(starts)} half days of whole readings, at least {LEAST_STARTS} are needed; "
-            + _what_is_missing(history)
-        )
     problem = _Problem(prior, history, starts)
-    found = least_squares(
-        problem.errors,
-        problem.centre,
-        jac=problem.jacobian,
-        bounds=problem.bounds,
-        x_scale=problem.scale,
-        max_nfev=40,
-        xtol=1e-4,
-        ftol=1e-5,
-    )
+    hours = int(np.isfinite(problem.measured).sum())
+    if hours < LEAST_HOURS:
+        raise TooLittleDataError(
+            f"room {history.room}: {hours} hours can be predicted with closed windows and known inputs, at least "
+            f"{LEAST_HOURS} are needed; " + _what_is_missing(history)
+        )
+    found = _least(problem, problem.centre if start is None else problem.theta(start), FIRST_FITS)
+    problem.error = max(LEAST_ERROR, problem.typical_error(found.x))
+    found = _least(problem, found.x)
     draws = problem.draws(found.x, seed)
     ratio = problem.spread(draws)
     unknown = tuple(name for name in PARAMETERS if ratio[name] > TOLD)
@@ -143,21 +159,46 @@ def identify(prior: RoomModel, history: History, seed: int = 0) -> Identified:
     )
 
 
+def _least(problem: "_Problem", start: Array, most: int = 40):  # type: ignore[no-untyped-def]  # scipy's result has no type
+    from scipy.optimize import least_squares  # costs a live run more than its plan, and only lessons need it
+
+    return least_squares(
+        problem.errors,
+        start,
+        jac=problem.jacobian,
+        bounds=problem.bounds,
+        x_scale=problem.scale,
+        max_nfev=most,
+        xtol=1e-4,
+        ftol=1e-5,
+    )
+
+
 class _Problem:
     """Least squares in theta: logarithms of the parameters, the constant in W. Data first, prior last."""
 
     def __init__(self, prior: RoomModel, history: History, starts: Steps) -> None:
         self.prior, self.history, self.starts = prior, history, starts
-        self.measured = np.stack([history.air[starts + step + 1] for step in range(HORIZON)])[HOURLY]
+        self.error = FIRST_ERROR
+        ahead = np.arange(1, HORIZON + 1)[HOURLY, None]
+        measured = history.air[starts + ahead]
+        self.measured = np.where(ahead <= closed_after(history, starts), measured, np.nan)
         self.linear = np.array([name == "constant" for name in PARAMETERS])
-        values = np.array([max(getattr(prior, name), 1e-6) for name in PARAMETERS])
-        self.centre = np.where(self.linear, prior.constant, np.log(values))
+        self.centre = self._theta(prior)
         sigma = np.array(list(SPREAD.values()))
         self.scale = np.where(self.linear, sigma * max(prior.area, 1.0), sigma)
         ceiling = np.where([name == "f_air" for name in PARAMETERS], np.log(0.95), np.inf)
         self.bounds = (self.centre - REACH * self.scale, np.minimum(self.centre + REACH * self.scale, ceiling))
         days = (starts + self._offset()) // 96
         self.day = np.unique(days, return_inverse=True)[1]
+
+    def theta(self, model: RoomModel) -> Array:
+        """Of a model, within the bounds."""
+        return np.clip(self._theta(model), *self.bounds)
+
+    def _theta(self, model: RoomModel) -> Array:
+        values = np.array([max(getattr(model, name), 1e-6) for name in PARAMETERS])
+        return np.where(self.linear, model.constant, np.log(values))
 
     def values(self, theta: Array) -> Array:
         """The parameters themselves."""
@@ -171,6 +212,10 @@ class _Problem:
             motion(model, self.history), self.history.air[self.starts], mass[self.starts], self.starts, HORIZON
         )
         return path[HOURLY] - self.measured
+
+    def typical_error(self, theta: Array) -> float:
+        """K, of the hourly errors; the median's, so that a broken day does not make all days look unsure."""
+        return float(np.nanmedian(np.abs(self.raw(theta))) * MEDIAN_TO_DEVIATION)
 
     def errors(self, theta: Array) -> Array:
         """Weighted errors (starts x hours) with a soft loss, and the prior's."""
@@ -186,9 +231,8 @@ class _Problem:
         return [(scale * unit, scale) for scale, unit in zip(self.scale, np.eye(len(self.scale)), strict=True)]
 
     def _weighted(self, theta: Array) -> Array:
-        """(hours, starts): one prediction weighs as EVERY / HORIZON observations, since predictions overlap."""
-        errors = np.nan_to_num(self.raw(theta)) / ERROR
-        return errors * np.sqrt(EVERY / HORIZON / len(errors))
+        """(hours, starts): a prediction weighs as INDEPENDENT observations, and less because predictions overlap."""
+        return np.nan_to_num(self.raw(theta)) / self.error * _weight(len(self.measured))
 
     def draws(self, best: Array, seed: int) -> Array:
         """(DRAWS, parameters) theta of resampled days and priors, one Gauss-Newton step from the optimum."""
@@ -221,9 +265,14 @@ class _Problem:
         return int(self.history.start.timestamp() // 900 % 96)
 
 
+def _weight(hours: int) -> float:
+    """Of an hourly error among so many of a prediction."""
+    return float(np.sqrt(INDEPENDENT * EVERY / HORIZON / hours))
+
+
 def _soft(errors: Array) -> Array:
     """Errors whose square is the loss 2 (sqrt(1 + z) - 1) of z, the squared error in good models' errors."""
-    scale = np.sqrt(EVERY / HORIZON / len(errors)) * 2
+    scale = 2 * _weight(len(errors))
     z = (errors / scale) ** 2
     return np.asarray(np.sign(errors) * scale * np.sqrt(2 * (np.sqrt(1 + z) - 1)))
 

@@ -23,7 +23,7 @@ MODEL_AIR = 0.2
 MODEL_MASS = 0.02
 """K that the mass wanders in a step beside the model."""
 SUDDEN = 0.3
-"""K within a step that no heat in a room explains: an open window, a door, a hand on the sensor. Such a reading moves
+"""K within a step towards the outdoors that no heat in a room explains: an open window, a door. Such a reading moves
 air and mass and says nothing of the disturbance."""
 UNEXPLAINED = 1.0
 """W/m2 of floor, usual size of the disturbance."""
@@ -82,13 +82,18 @@ def estimate(model: RoomModel, history: History, former: State | None = None) ->
             spread = spread + drive
         if not np.isnan(reading) and (now or former is None):
             gain = spread[:, 0] / (spread[0, 0] + SENSOR**2)
-            if abs(reading - mean[0]) > SUDDEN or history.window_open[now] > 0:
+            if history.window_open[now] > 0 or _aired(reading - mean[0], history.outdoor[now] - mean[0]):
                 gain[2] = 0.0
             mean = mean + gain * (reading - mean[0])
             left = np.eye(3) - np.outer(gain, [1.0, 0.0, 0.0])
             spread = left @ spread @ left.T + SENSOR**2 * np.outer(gain, gain)
         means[now], spreads[now] = mean, spread
     return State(means[:, :2], means[:, 2], spreads)
+
+
+def _aired(surprise: float, outdoors: float) -> bool:
+    """Whether a reading is as far towards the outdoors (K from the room) as air through a window takes it."""
+    return abs(surprise) > SUDDEN and not surprise * outdoors < 0
 
 
 def _beginning(model: RoomModel, history: History, area: float) -> tuple[Array, Array]:

@@ -87,5 +87,5 @@ def table(scored: list[Scored]) -> str:
         low, value, high = each.blind_effect
         lines.append(f"{'':<12}closed shades keep out {value:.0%} of the sun (90 % interval {low:.0%} to {high:.0%})")
         unknown = ", ".join(each.learned.model.unknown) or "none"
-        lines.append(f"{'':<12}{each.score.count} predictions; the readings cannot tell: {unknown}")
+        lines.append(f"{'':<12}{max(each.score.count.values())} predictions; the readings cannot tell: {unknown}")
     return "\n".join(["Root mean square error of the predicted air temperature, K", *lines])

@@ -1,7 +1,7 @@
 """The nightly lesson of a room: learn, compare with the model in force on days neither was taught, keep the better.
 
-The last part of the history is kept for the comparison, and the model that was compared is the one that is taken, so
-that nothing steers a room that was not seen to predict it.
+The last part of the history is kept for the comparison. What stood it is taught the whole history before it is taken:
+the newest days are those that the coming ones are like, and the room's own plan shows what its former rule never did.
 """
 
 import json
@@ -24,9 +24,12 @@ DAY = 96
 JUDGED_DAYS = 7
 """Days at the end of the history that models are compared on; a quarter of a shorter one."""
 WORSE = 1.2
-"""A new model is refused where its error at 24 hours is this many times that of the model in force."""
+"""A new model is refused where its error is this many times that of the model in force."""
+LEAST_PREDICTIONS = 24
+"""Predictions that models are compared on, at the longest horizon that has as many: windows that are opened every day
+leave none of 24 hours."""
 ABSURD = 3.0
-"""K at 24 hours; a new model with a greater error is refused whatever is in force."""
+"""K; a new model with a greater error is refused whatever is in force."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,17 @@ def lesson(prior: RoomModel, former: RoomModel | None, history: History | None) 
     except TooLittleDataError as error:
         return Lesson(current, False, f"kept: {error}")
     before, after = score(current, history, first), score(identified.model, history, first)
-    if not after.count:
-        return Lesson(current, False, "kept: no whole day of readings to compare the new model on", before)
-    old, new = before.model[24], after.model[24]
-    compared = f"24 h error {new:.2f} K against {old:.2f} K of the model before it"
+    known = [hours for hours in HOURS if after.count[hours] >= LEAST_PREDICTIONS]
+    if not known:
+        return Lesson(current, False, "kept: too few readings with closed windows to compare the new model on", before)
+    old, new = before.model[known[-1]], after.model[known[-1]]
+    compared = f"{known[-1]} h error {new:.2f} K against {old:.2f} K of the model before it"
     if new > WORSE * old or new > ABSURD:
         return Lesson(current, False, f"kept: {compared}", before, after, identified)
-    model = replace(identified.model, version=current.version + 1, rmse=after.model)
-    return Lesson(model, True, f"taken: {compared}", after, after, identified)
+    whole = identify(prior, history, start=identified.model)
+    rmse = {hours: after.model[hours] for hours in known}
+    model = replace(whole.model, version=current.version + 1, rmse=rmse)
+    return Lesson(model, True, f"taken: {compared}", after, after, whole)
 
 
 def to_frame(lessons: Mapping[str, Lesson], trained_at: datetime) -> pd.DataFrame:
@@ -112,7 +118,7 @@ def _row(room: str, learned: Lesson, trained_at: datetime) -> dict[str, Any]:
         **errors,
         **still,
         "candidate_rmse_24h": learned.candidate.model[24] if learned.candidate else None,
-        "predictions": learned.score.count if learned.score else 0,
+        "predictions": max(learned.score.count.values()) if learned.score else 0,
         "unknown": ",".join(model.unknown),
         "ranges": json.dumps(ranges, sort_keys=True),
     }
