@@ -4,6 +4,7 @@ Belongs here: the plant's equations as arrays and the linear program over them. 
 sensors (see rc).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +23,8 @@ Ints = npt.NDArray[np.int64]
 DISCOMFORT_PRICE = 50.0
 """Per K h outside the band: dear enough that the bound buys no comfort away, and always has an answer."""
 
-_DEAREST_VIEW, _SEARCH = 1.0, 7
-"""Currency per shaded room hour up to which the limit on them is priced, and halvings of that range."""
+_DEAREST, _SEARCH = 1.0, 7
+"""Currency per shaded room hour, and per move, up to which limits on them are priced, and halvings of that range."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class Conditions:
     """(N,)."""
     shaded_share: float
     """Greatest share of the working hours with the shade down, all rooms together; glare may take more."""
+    moves: float = np.inf
+    """Most moves of a shade per room, all rooms together on average; wind and glare may take more."""
 
 
 def least_cost(
@@ -114,33 +117,64 @@ def least_cost(
 
     Shades may stand anywhere between open and closed, those of a group (rows of rooms; every room is in one) on one
     output, and powers are free within their limits, so that no controller can do better. `cooling_price` is (N,), per
-    kWh of heat removed. The limit on shaded hours spans all rooms: it gets a price per hour (Lagrange), and whatever
-    that price is, `cost` stays a lower bound; a search finds the highest.
+    kWh of heat removed. The limits on shaded hours and on moves span all rooms: each gets a price (Lagrange), and
+    whatever these prices are, `cost` stays a lower bound; a search finds the highest.
     """
 
-    def priced(view: float) -> dict[str, float]:
-        """All groups at a price per shaded working hour, which is not part of `cost`."""
-        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, view) for rows in groups]
+    def priced(view: float, move: float) -> dict[str, float]:
+        """All groups at a price per shaded working hour and per move, neither of which is part of `cost`."""
+        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, view, move) for rows in groups]
         return {name: sum(part[name] for part in parts) for name in parts[0]}
 
+    view = move = 0.0
+    best = priced(view, move)
+    if best["shaded_hours"] > (hours := _shaded_allowed(rooms, groups, conditions)):
+        view, best = _dearest(lambda price: priced(price, 0.0), "shaded_hours", hours, best)
+    if best["moves"] > (moves := _moves_allowed(rooms, groups, conditions)):
+
+        def with_moves(price: float) -> dict[str, float]:
+            found = priced(view, price)
+            found["cost"] += view * (found["shaded_hours"] - hours)
+            return found
+
+        move, best = _dearest(with_moves, "moves", moves, best)
+    return best
+
+
+def _dearest(
+    priced: Callable[[float], dict[str, float]], what: str, allowed: float, best: dict[str, float]
+) -> tuple[float, dict[str, float]]:
+    """The price of a limit that gives the highest bound, and that bound."""
+    low, high, at = 0.0, _DEAREST, 0.0
+    for _ in range(_SEARCH):
+        price = (low + high) / 2
+        found = priced(price)
+        over = found[what] - allowed
+        found["cost"] += price * over
+        if found["cost"] > best["cost"]:
+            at, best = price, found
+        low, high = (price, high) if over > 0 else (low, price)
+    return at, best
+
+
+def _shaded_allowed(rooms: LinearRooms, groups: list[list[int]], conditions: Conditions) -> float:
+    """Room hours of work with the shade down."""
     dazzled = sum(
         len(rows) * (conditions.glare[rows].any(axis=0) & conditions.working & ~conditions.blocked).sum()
         for rows in groups
     )
     working = conditions.working.sum() * len(rooms.models)
-    allowed = max(dazzled, conditions.shaded_share * working) * STEP_S / HOUR
-    low, high = 0.0, _DEAREST_VIEW
-    best = priced(0.0)
-    if best["shaded_hours"] <= allowed:
-        return best
-    for _ in range(_SEARCH):
-        price = (low + high) / 2
-        found = priced(price)
-        over = found["shaded_hours"] - allowed
-        found["cost"] += price * over
-        best = max(best, found, key=lambda one: one["cost"])
-        low, high = (price, high) if over > 0 else (low, price)
-    return best
+    return float(max(dazzled, conditions.shaded_share * working) * STEP_S / HOUR)
+
+
+def _moves_allowed(rooms: LinearRooms, groups: list[list[int]], conditions: Conditions) -> float:
+    """Room moves: what is allowed, or the fewest with which wind and glare can be obeyed where those are more."""
+    forced = 0.0
+    for rows in groups:
+        down = conditions.glare[rows].any(axis=0) & ~conditions.blocked
+        told = np.where(down, 1, 0)[down | conditions.blocked]
+        forced += len(rows) * float(np.count_nonzero(np.diff(np.concatenate([[0], told]))))
+    return float(max(conditions.moves * len(rooms.models), forced))
 
 
 def _least_cost(
@@ -151,8 +185,9 @@ def _least_cost(
     cooling_price: Floats,
     rows: list[int],
     view: float,
+    move: float,
 ) -> dict[str, float]:
-    """The rooms of one group."""
+    """The rooms of one group; its shade is up before the first step."""
     at = _Index.of(len(rows), len(keep_to.low))
     balance, known = _balance(rooms, rows, start, at)
     limits, most = _comfort(start[rows, 0], keep_to, at)
@@ -161,6 +196,7 @@ def _least_cost(
     cost[at.heating], cost[at.cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
     cost[at.short] = cost[at.over] = DISCOMFORT_PRICE * hours
     cost[at.shade] = view * hours * len(rows) * keep_to.working
+    cost[at.lower] = cost[at.lift] = move * len(rows)
     lower, upper = np.zeros(at.size), np.full(at.size, np.inf)
     lower[at.air] = lower[at.mass] = -np.inf
     upper[at.heating] = rooms.heating_power[rows, None] / 1000
@@ -183,6 +219,7 @@ def _least_cost(
         "cost": float(np.sum(cost[at.heating] * found[at.heating] + cost[at.cooling] * found[at.cooling])),
         "heat_kwh": float(found[at.heating].sum() * hours),
         "cooling_kwh": float(found[at.cooling].sum() * hours),
+        "moves": float((found[at.lower] + found[at.lift]).sum() * len(rows)),
         "shaded_hours": float(found[at.shade] @ keep_to.working * hours * len(rows)),
         "discomfort_kh": float((found[at.short] + found[at.over]).sum() * hours),
     }
@@ -193,7 +230,9 @@ class _Index:
     """Columns of the variables of M rooms with one shade: air, mass (degC), heating, cooling (kW), short, over (K)."""
 
     shade: Ints
-    """(N,); the others are (M, N)."""
+    """(N,), as are its movements down and up; the others are (M, N)."""
+    lower: Ints
+    lift: Ints
     air: Ints
     mass: Ints
     heating: Ints
@@ -204,9 +243,10 @@ class _Index:
 
     @classmethod
     def of(cls, rooms: int, steps: int) -> "_Index":
-        own = steps + np.arange(6 * rooms * steps).reshape(6, rooms, steps)
+        shade, lower, lift = np.arange(3 * steps).reshape(3, steps)
+        own = 3 * steps + np.arange(6 * rooms * steps).reshape(6, rooms, steps)
         air, mass, heating, cooling, short, over = own
-        return cls(np.arange(steps), air, mass, heating, cooling, short, over, steps + own.size)
+        return cls(shade, lower, lift, air, mass, heating, cooling, short, over, 3 * steps + own.size)
 
 
 def _balance(rooms: LinearRooms, rows: list[int], start: Floats, at: _Index) -> tuple[coo_array, Floats]:
@@ -230,7 +270,10 @@ def _balance(rooms: LinearRooms, rows: list[int], start: Floats, at: _Index) -> 
         (line, spread(at.cooling), push),
         (line, spread(at.shade), opened - shaded),
     ]
-    return _matrix(terms, (line.size, at.size)), known.ravel()
+    step = line.size + np.arange(len(at.shade))
+    one = np.ones(len(step))
+    terms += [(step, at.shade, one), (step[1:], at.shade[:-1], -one[1:]), (step, at.lower, -one), (step, at.lift, one)]
+    return _matrix(terms, (line.size + len(step), at.size)), np.append(known.ravel(), np.zeros(len(step)))
 
 
 def _comfort(air: Floats, keep_to: Conditions, at: _Index) -> tuple[coo_array, Floats]:

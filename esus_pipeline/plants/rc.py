@@ -86,7 +86,7 @@ class RcPlant:
         weather = world.weather.assign(issued_at=pd.Timestamp(now))
         return weather, pd.DataFrame(world.people.T, index=world.times, columns=list(self.site.room_ids))
 
-    def bound(self, steps: int, prices: pd.Series, shaded_share: float) -> Mapping[str, float]:
+    def bound(self, steps: int, prices: pd.Series, shaded_share: float, moves_per_day: float) -> Mapping[str, float]:
         """See Bounded: perfect foresight of everything, shades free between open and closed, every hour's band kept."""
         rooms = self._rooms(after(self._begin, self._step), steps)
         site, world = self.site, rooms.world
@@ -98,6 +98,7 @@ class RcPlant:
             glare=_dazzled(world),
             working=world.working,
             shaded_share=shaded_share,
+            moves=moves_per_day * steps * STEP_S / (24 * HOUR),
         )
         price = prices.reindex(world.times, method="ffill").to_numpy(dtype=float) / site.tariffs.cooling_cop
         return least_cost(rooms, self._state, moving_groups(site), conditions, site.tariffs.heat, price)

@@ -13,11 +13,13 @@ from click.testing import CliRunner
 
 from esus_pipeline.cli import main
 from esus_pipeline.control.evaluation.loop import command_faults
+from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Command, Observation, RoomReading
 from esus_pipeline.control.evaluation.report import document
 from esus_pipeline.control.evaluation.rules import WindGuard
 from esus_pipeline.control.evaluation.study import run_study
 from esus_pipeline.plants.epw import EpwWeather
+from esus_pipeline.plants.rc import RcPlant
 from esus_pipeline.simulator.weather import clear_sky
 from esus_pipeline.site import load_site
 
@@ -63,6 +65,16 @@ def test_the_same_seed_gives_the_same_figures_and_no_rule_beats_the_bound():
     costs = {run["controller"]: run["cost"] for run in first["runs"]}
     assert 0 <= costs["bound"] < costs["tuned"] < costs["sg01"]
     assert all(run["violations"] == 0 for run in first["runs"] if run["controller"] != "bound")
+
+
+def test_the_bound_costs_more_the_fewer_moves_it_may_make():
+    plant, costs = RcPlant(), []
+    for moves in (np.inf, 2.0, 1.0):
+        plant.reset(SPRING, 102)
+        prices = day_ahead(plant.site, 102, SPRING - timedelta(days=1), 96)
+        least = plant.bound(2 * 96, prices, 1.0, moves)
+        costs.append(least["cost"])
+    assert costs[0] < costs[1] <= costs[2]
 
 
 def test_a_strong_wind_that_is_over_does_not_hold_the_shades_up():

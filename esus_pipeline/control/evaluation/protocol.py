@@ -137,11 +137,12 @@ class Foresight(Protocol):
 class Bounded(Protocol):
     """A plant that can compute the least cost that any controller could have on it. Optional."""
 
-    def bound(self, steps: int, prices: pd.Series, shaded_share: float) -> Mapping[str, float]:
+    def bound(self, steps: int, prices: pd.Series, shaded_share: float, moves_per_day: float) -> Mapping[str, float]:
         """Lower bound over the coming `steps` of 15 minutes, from the state that the plant is in.
 
         `prices` are electricity per kWh by start of the hour (UTC); `shaded_share` is the greatest share of working
-        hours with the shade down, 1 for no limit. Keys: `cost` (currency), `heat_kwh`, `cooling_kwh`.
+        hours with the shade down, 1 for no limit; `moves_per_day` how often a room's shade may move, on average.
+        Keys: `cost` (currency), `heat_kwh`, `cooling_kwh`.
         """
         ...
 

@@ -35,6 +35,8 @@ CONTROLLERS: dict[str, Callable[[Site], Controller]] = {
 """Controllers by name. `foresight` is `optimal` with the truth for a forecast, on plants that can tell it."""
 BOUND = "bound"
 """The name under which a plant's least cost stands in the tables."""
+MOVES_ALLOWED = 2.0
+"""Moves of a shade per room and day, on average; the bound keeps this limit, too."""
 VIEW_ALLOWANCE = 0.05
 """Share of the working hours that a shade may be down more than under the tuned rule; the bound keeps it too."""
 _SEASONS = {12: "winter", 1: "winter", 2: "winter", 3: "spring", 4: "spring", 5: "spring"} | {
@@ -159,7 +161,7 @@ def _bound(plant: Plant, study: Study, season: str, start: datetime, seed: int) 
     share = min(1.0, tuned[0] + VIEW_ALLOWANCE) if tuned and np.isfinite(tuned[0]) else 1.0
     prices = day_ahead(plant.site, seed, start - timedelta(days=1), round(study.days * 24) + 96)
     live_before(plant, start, seed, study.teach)
-    least = plant.bound(round(study.days * STEPS_PER_DAY), prices, share)
+    least = plant.bound(round(study.days * STEPS_PER_DAY), prices, share, MOVES_ALLOWED)
     fields: Mapping[str, float] = {name: least[name] for name in ("cost", "heat_kwh", "cooling_kwh") if name in least}
     return Result(BOUND, season, start, seed, Score(**fields))
 

@@ -22,7 +22,7 @@ from esus_pipeline.plants.world import World, after, make_world
 from esus_pipeline.simulator.noise import HOUR, Floats, normal
 from esus_pipeline.site import load_site
 
-LONGEST_DAYS = 24
+LONGEST_DAYS = 60
 """A run may last this long."""
 EQUIPMENT, STANDBY = 90.0, 1.5
 """W of equipment per person present, and W/m2 of floor always."""
