@@ -17,7 +17,7 @@ from esus_pipeline.control.measured import TEMPERATURE_RANGE, WIND_RANGE, Measur
 from esus_pipeline.control.model.kalman import State
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.override import Override
-from esus_pipeline.control.rules import UNCOUNTED
+from esus_pipeline.control.rules import SAFETY, UNCOUNTED
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -46,6 +46,8 @@ class ShadeState:
     position: float
     since: datetime | None = None
     moves_today: int = 0
+    by_safety: bool = False
+    """Whether its last move was a safety rule's, for which no next one waits."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
     stamps = _microseconds(commanded["valid_time"])
     now, today = _epoch(as_of), _epoch(midnight)
     positions = commanded["shade_position"].to_numpy(dtype=float)
-    forced = commanded["rule"].isin(UNCOUNTED).to_numpy()
+    rules = commanded["rule"].to_numpy(dtype=object)
     rooms = commanded["room"].to_numpy(dtype=object)
     for room in dict.fromkeys(rooms):
         rows = np.flatnonzero((rooms == room) & (stamps < now))
@@ -205,8 +207,9 @@ def shade_states(commanded: pd.DataFrame, as_of: datetime, zone: ZoneInfo) -> di
             continue
         moved = rows[1:][np.diff(positions[rows]) != 0]
         since = datetime.fromtimestamp(stamps[moved[-1]] / 1e6, UTC) if len(moved) else None
-        moves = int(np.sum((stamps[moved] >= today) & ~forced[moved]))
-        states[str(room)] = ShadeState(float(positions[rows[-1]]), since, moves)
+        moves = sum(rule not in UNCOUNTED for rule in rules[moved[stamps[moved] >= today]])
+        by_safety = bool(len(moved)) and rules[moved[-1]] in SAFETY
+        states[str(room)] = ShadeState(float(positions[rows[-1]]), since, moves, by_safety)
     return states
 
 

@@ -11,6 +11,9 @@ from esus_pipeline.control.stretch import Stretch
 from esus_pipeline.control.wish import OptimumView, excess
 from esus_pipeline.frames import STEP
 
+EARLY = 4
+"""Steps before the sun from which a lowered shade needs a word of its own."""
+
 
 @dataclass(frozen=True)
 class OptimumWords:
@@ -36,11 +39,16 @@ class OptimumWords:
         return np.nan_to_num(np.fmax.reduce(stretch.horizon.irradiance[self.members, PAST:]))
 
     def _arrival(self, stretch: Stretch) -> str:
-        sunny = self._facade(stretch) > SUN_ON_FACADE
-        if not sunny[stretch.first] and sunny[stretch.first : stretch.last].any():
-            first = stretch.first + int(np.argmax(sunny[stretch.first : stretch.last]))
-            return f"the sun reaches the {stretch.facade} at {stretch.clock(first)}"
-        return f"the sun is on the {stretch.facade} until {stretch.clock(stretch.last)}"
+        facade = self._facade(stretch)[stretch.first : stretch.last]
+        sunny = np.flatnonzero(facade > SUN_ON_FACADE)
+        if not len(sunny):
+            until = f"up to {facade.max():.0f} W/m2 on the {stretch.facade} until {stretch.clock(stretch.last)}"
+            return f"nobody is in, and the sky sends {until}"
+        arrives = int(sunny[0])
+        if not arrives:
+            return f"the sun is on the {stretch.facade} until {stretch.clock(stretch.last)}"
+        early = "nobody is in to miss the light of the sky, and " if arrives > EARLY else ""
+        return f"{early}the sun reaches the {stretch.facade} at {stretch.clock(stretch.first + arrives)}"
 
     def _too_warm(self, stretch: Stretch) -> str:
         over = excess(self.view, stretch.setpoints, self.members, stretch.first, stretch.last)

@@ -91,7 +91,7 @@ def held_state(horizon: Horizon, members: list[int]) -> Held:
     """What the group was last told; a group that was never told anything counts as open and free to move."""
     ids = [horizon.site.room_ids[member] for member in members]
     states: list[ShadeState] = [horizon.shades[room] for room in ids if room in horizon.shades]
-    moved = [state.since for state in states if state.since is not None]
+    moved = [state.since for state in states if state.since is not None and not state.by_safety]
     return Held(
         closed=any(state.position > OPEN for state in states),
         steps_since_move=max(0, (horizon.as_of - max(moved)) // STEP) if moved else DWELL,
@@ -116,8 +116,9 @@ class Limits:
 def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held) -> Mask:
     """(N,) whether the shade is closed, after the limits on movement.
 
-    A step that must be up opens at once and is no counted move. A shade is lowered only when nothing known forbids it
-    for LEAST_DOWN steps and a move is left to raise it again; raising is never refused for the day's limit.
+    A step that must be up opens at once and is no counted move, and nothing waits for it. A shade is lowered only when
+    nothing known forbids it for LEAST_DOWN steps and a move is left to raise it again; raising is never refused for the
+    day's limit.
     """
     closed, since, moves = held.closed, held.steps_since_move, held.moves_today
     path = np.zeros(len(wanted), dtype=bool)
@@ -126,7 +127,8 @@ def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held)
             moves = 0
         forced = False if limits.up[step] else limits.hand_closed if limits.by_hand[step] else None
         if forced is not None:
-            since = since if closed == forced else 0
+            if closed != forced:
+                since = DWELL if limits.up[step] else 0
             closed = forced
         elif wanted[step] != closed and since >= DWELL and (closed or _may_lower(limits, step, moves)):
             closed, since, moves = bool(wanted[step]), 0, moves + 1

@@ -22,6 +22,7 @@ from esus_pipeline.control.forecast_rule import (
 )
 from esus_pipeline.control.inputs import PAST, Array, Horizon, Mask
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum, hours_ahead
+from esus_pipeline.control.optimiser.outlook import worth_shading
 from esus_pipeline.control.room_response import RoomResponse
 from esus_pipeline.control.rules import Rule
 from esus_pipeline.control.safety import held_state
@@ -112,7 +113,7 @@ def _follow(
     sunny = facade > SUN_ON_FACADE
     held = held_state(horizon, members)
     wanted = np.nan_to_num(view.closed[members[0]]) > 0
-    closed = trim(wanted, sunny, held.closed)
+    closed = trim(wanted, worth_shading(facade, setpoints.occupied), held.closed)
     rules = np.full(horizon.steps, Rule.OPEN_NO_SUN, dtype=object)
     rules[sunny] = Rule.OPEN_FOR_VIEW
     rules[sunny & _cold(horizon, sunny)] = Rule.OPEN_FOR_GAIN

@@ -254,9 +254,9 @@ class Control(Fact):
     """Per room and K h outside the comfort band."""
     margin: Annotated[float, Field(ge=0, le=2)] = 0.8
     """K kept below the upper limit, at most: a taught room keeps the error that its last lesson measured."""
-    view_price: Annotated[float, Field(ge=0)] = 0.005
+    view_price: Annotated[float, Field(ge=0)] = 0.02
     """Per room and working hour with the shade down."""
-    move_price: Annotated[float, Field(ge=0)] = 0.05
+    move_price: Annotated[float, Field(ge=0)] = 0.02
     """Per room and move of a shade."""
     glare_above: Positive | None = None
     """W/m2 on the facade above which people in the room are spared the sun; absent means never."""

@@ -4,7 +4,7 @@ a plan, every row has a reason, and nothing that protects a shade, a person or t
 
 import warnings
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from esus_pipeline.control.inputs import PAST, read_horizon
 from esus_pipeline.control.model import RoomModel
 from esus_pipeline.control.optimiser import NoPlanError, plan_group
 from esus_pipeline.control.plan import decide
-from esus_pipeline.control.rules import RULES, UNCOUNTED
+from esus_pipeline.control.rules import RULES, SAFETY, UNCOUNTED
 from esus_pipeline.control.safety import DWELL, MOVES_PER_DAY
 from esus_pipeline.control.trace import trace_frame
 from esus_pipeline.frames import STEP
@@ -181,9 +181,14 @@ def moved_too_often(inputs: PlanInputs, room: str, position: np.ndarray, rule: n
         earlier = [other for other in moves if other < move]
         if earlier and move - earlier[-1] < DWELL and rule[earlier[-1]] not in UNCOUNTED:
             found.append("moved again within the dwell time")
-    local = [(inputs.as_of + int(move) * STEP).astimezone(inputs.site.zone).date() for move in own]
+
+    def when(move: int) -> date:
+        return (inputs.as_of + int(move) * STEP).astimezone(inputs.site.zone).date()
+
+    local = [when(move) for move in own]
     lowered = [day for day, move in zip(local, own, strict=True) if position[move] > 0]
-    if any(lowered.count(day) > MOVES_PER_DAY // 2 for day in lowered):
+    undone = [when(move) for move in moves if rule[move] in SAFETY and position[move] == 0]
+    if any(lowered.count(day) > MOVES_PER_DAY // 2 + bool(undone.count(day)) for day in lowered):
         found.append("too many moves in a day")
     return found
 

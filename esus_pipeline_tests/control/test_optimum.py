@@ -13,7 +13,8 @@ from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.model import RoomModel
 from esus_pipeline.control.optimiser import ProblemError, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
-from esus_pipeline.control.optimiser.outlook import outlook
+from esus_pipeline.control.optimiser.outlook import outlook, worth_shading
+from esus_pipeline.control.optimiser.unshaded import Unshaded, within_reason
 from esus_pipeline.control.trace import trace_frame
 from esus_pipeline.frames import OPTIMAL_PLAN, STEP
 from esus_pipeline.site import load_site
@@ -37,9 +38,12 @@ def test_a_hot_sunny_day_lowers_the_south_shades_before_the_sun_reaches_the_faca
     arrival = sun[sun >= HOT.as_of].min()
     plan = rows(HOT, SOUTH)
     first = plan["shade_position"].idxmax()
-    assert first == arrival - timedelta(minutes=15)
+    assert first < arrival
+    assert plan.loc[arrival, "shade_position"] == 1
     assert plan.loc[first, "rule"] == Rule.SHADE_FOR_COMFORT
-    assert plan.loc[first, "reason"].startswith("lowered at 08:30: the sun reaches the south facade at 08:45; ")
+    assert plan.loc[first, "reason"].startswith(
+        "lowered at 06:00: nobody is in to miss the light of the sky, and the sun reaches the south facade at 08:45; "
+    )
     for words in ("kWh by", "would lift 1.213 to", "limit 26.0", "h of view"):
         assert words in plan.loc[first, "reason"]
 
@@ -58,19 +62,20 @@ def test_room_temperatures_stay_in_their_band_where_the_tuned_rule_would_keep_th
     assert work.between(20 - 0.1, 26 + 0.1).all()
 
 
-def test_a_dear_hour_is_cooled_before_it_is_dear():
-    site = TMV23.model_copy(
-        update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
-    )
-    hot = replace(HOT, site=site)
-    index = pd.date_range(hot.as_of, periods=OUTLOOK, freq=STEP)
-    noon = (index.hour >= 11) & (index.hour < 14)
-    dear = pd.Series(np.where(noon, 12.0, 0.1), index=index)
-    flat = optimise(replace(hot, prices=pd.Series(1.8, index=index)))
-    moved = optimise(replace(hot, prices=dear))
-    at_noon = [hour for hour in range(HOURS) if 11 <= (hot.as_of + timedelta(hours=hour)).hour < 14]
-    assert moved.cooling[0, at_noon].sum() < 0.5 * flat.cooling[0, at_noon].sum()
-    assert moved.cooling[0].sum() > flat.cooling[0].sum()
+def test_light_of_the_sky_may_be_kept_out_with_nobody_there_and_never_while_people_work():
+    light, work = np.array([20.0, 100.0, 100.0, 130.0]), np.array([False, False, True, True])
+    assert worth_shading(light, work).tolist() == [False, True, False, True]
+
+
+def test_a_shade_is_planned_to_be_lowered_once_a_day():
+    plan = optimise(HOT)
+    lowered = np.diff(plan.closed, axis=1, prepend=0) > 0
+    assert lowered.any()
+    assert (lowered.sum(axis=1) <= 3).all()
+    today = (HOT.as_of + timedelta(days=1)).replace(hour=0) - HOT.as_of
+    moved = {room: ShadeState(0.0, HOT.as_of - timedelta(hours=3), moves_today=2) for room in TMV23.room_ids}
+    again = optimise(replace(HOT, shades=moved))
+    assert not again.closed[:, : int(today / timedelta(hours=1)) - 2].any()
 
 
 def test_a_room_is_heated_before_work_as_late_as_it_can_be_and_no_later():
@@ -127,12 +132,29 @@ def test_the_margin_is_the_error_that_the_last_lesson_measured():
     assert (task.problem.margin[1:] == TMV23.control.margin).all()
 
 
-def test_nothing_is_cooled_ahead_of_time():
+def test_nothing_is_cooled_ahead_of_time_and_no_more_than_a_thermostat_would():
     dear_later = pd.Series(np.where(np.arange(192) < 24, 0.01, 9.0), pd.date_range(HOT.as_of, periods=192, freq=STEP))
     optimum = optimise(replace(HOT, prices=dear_later))
     assert optimum.cooling.max() > 0
     limit = TMV23.comfort.occupied.high
     assert optimum.open_air[optimum.cooling > 0].min() > limit - 1e-6
+    [task, *_] = outlook(replace(HOT, prices=dear_later), shade_groups(TMV23))
+    unshaded = Unshaded.of(task.problem)
+    assert (optimum.cooling[task.planned] <= unshaded.cooling + 1e-6).all()
+    held = unshaded.cooling > 0
+    assert (unshaded.cooled[held] > np.broadcast_to(task.problem.high, held.shape)[held] - 1e-9).all()
+
+
+def test_a_margin_is_worth_what_machines_would_use_or_the_comfort_that_they_cannot_give():
+    site = TMV23.model_copy(
+        update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
+    )
+    for inputs, cheap in ((replace(HOT, site=site), True), (HOT, False)):
+        [task, *_] = outlook(inputs, shade_groups(inputs.site))
+        worth = within_reason(task.problem, Unshaded.of(task.problem)).prices.margin
+        warm = slice(6, 10)
+        assert (worth[0, warm] < 0.05).all() == cheap
+        assert (worth[0, warm] == task.problem.prices.margin).all() != cheap
 
 
 def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():

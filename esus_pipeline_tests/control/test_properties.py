@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from esus_pipeline.control import RULES, PlanInputs, ShadeState, make_plan, shade_states
+from esus_pipeline.control.safety import Held, Limits, settle
 from esus_pipeline.frames import SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.control import cases
@@ -132,7 +133,7 @@ def test_dwell_time_and_moves_per_day_hold_except_for_safety(inputs):
         chosen = [step for step in moves if not forced[step]]
         for step in chosen:
             earlier = [move for move in moves if move < step]
-            assert not earlier or step - earlier[-1] >= 8
+            assert not earlier or forced[earlier[-1]] or step - earlier[-1] >= 8
         day = rows["valid_time"].dt.tz_convert(TMV23.zone).dt.date.to_numpy()
         assert all(sum(day[step] == date for step in chosen) <= 4 for date in set(day))
 
@@ -235,6 +236,17 @@ def test_shade_states_tell_position_last_move_and_the_days_moves():
     states = shade_states(commanded, at("2026-06-16T10:00"), TMV23.zone)
     assert states == {"1.213": ShadeState(1.0, since=at("2026-06-16T09:00"), moves_today=2)}
     assert shade_states(commanded.head(0), datetime.now(TMV23.zone), TMV23.zone) == {}
+
+
+def test_a_shade_that_the_wind_raised_is_lowered_as_soon_as_the_wind_allows():
+    gust = np.zeros(40, dtype=bool)
+    gust[4:8] = True
+    limits = Limits(up=gust, lowerable=~np.zeros(40, dtype=bool), by_hand=np.zeros(40, dtype=bool))
+    wanted, day = np.ones(40, dtype=bool), np.zeros(40, dtype=np.int64)
+    down = settle(wanted, limits, day, Held(closed=True, steps_since_move=8, moves_today=1))
+    assert np.flatnonzero(np.diff(down.astype(int))).tolist() == [3, 7]
+    spent = settle(wanted, limits, day, Held(closed=True, steps_since_move=8, moves_today=3))
+    assert not spent[4:].any()
 
 
 def test_the_same_inputs_give_the_same_plan():

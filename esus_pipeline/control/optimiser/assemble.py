@@ -9,7 +9,7 @@
          sum of lower over the dwell time <= s[k]     (Rajan and Takriti 2005, minimum up and down times: the
          sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight);
                                                        wind raises a shade whenever it comes
-         sum of lower over a day <= moves left
+         sum of lower over a day <= LOWERINGS, and moves left today
 
 Shades enter as binary times known irradiance, so the program stays linear. Powers are kW, energies kWh.
 """
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 
+LOWERINGS = 1
+"""Times that a shade is planned to be lowered in a day; the rule layer's second one is for what was not planned."""
 ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
 """Per room and step, after the group's `closed`, `lower`, `raise`."""
 
@@ -217,8 +219,8 @@ def _shade_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
     )
     stay_up = _rows([*((row, at.lift[past], value) for row, past, value in near), (line, at.closed, one)], -one, one)
     days, place = np.unique(problem.day, return_inverse=True)
-    left = np.full(len(days), problem.moves_per_day // 2, dtype=float)
-    left[0] = max(0, (problem.moves_per_day - problem.held.moves_today) // 2)
+    left = np.full(len(days), LOWERINGS, dtype=float)
+    left[0] = max(0, LOWERINGS - (problem.held.moves_today + problem.held.closed) // 2)
     per_day = _rows([(place, at.lower, one)], np.full(len(days), -np.inf), left)
     return [follow, stay_down, stay_up, per_day]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,10 +13,10 @@ import pyarrow as pa
 from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.inputs import Array, PlanInputs
 from esus_pipeline.control.measured import plausible
-from esus_pipeline.control.optimiser.assemble import dynamics
 from esus_pipeline.control.optimiser.outlook import Group, Unplanned, outlook
 from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem, Mask, ProblemError
 from esus_pipeline.control.optimiser.solve import NoPlanError, plan_group
+from esus_pipeline.control.optimiser.unshaded import Unshaded, within_reason
 from esus_pipeline.frames import OPTIMAL_PLAN, TIMESTAMP
 
 SENSIBLE = 60.0
@@ -139,40 +139,21 @@ def _through_wind(closed: Mask, problem: GroupProblem) -> Mask:
 
 
 def _answer(task: Group | Unplanned, solver: Solver) -> tuple[GroupPlan, Array] | str:
-    """A group's plan and its `open_air`; or why there is none.
-
-    Rooms are cooled in those hours alone in which an open shade would leave them too warm: cooling ahead of time is
-    paid for now, and the need that it is meant to spare is a forecast.
-    """
+    """A group's plan and its `open_air`; or why there is none."""
     if isinstance(task, Unplanned):
         return task.why
     problem = task.problem
     try:
         with np.errstate(all="ignore"):
-            free = open_air(problem)
-        needed = np.where(free > problem.high, problem.cooling_limit, 0.0)
-        plan = solver(replace(problem, cooling_limit=needed))
+            unshaded = Unshaded.of(problem)
+        plan = solver(within_reason(problem, unshaded))
     except (ProblemError, NoPlanError) as error:
         return str(error)
     except (ArithmeticError, np.linalg.LinAlgError):
         return "the room model is numerically absurd"
     if not (np.isfinite(plan.air).all() and np.abs(plan.air).max() < SENSIBLE):
         return "the room model predicts what no room can do"
-    return plan, free
-
-
-def open_air(problem: GroupProblem) -> Array:
-    """(R, H) degC at the end of each hour with open shades and no cooling; heating holds the lower limit."""
-    moves = dynamics(replace(problem, dazzled=np.zeros(problem.steps)))
-    state = np.stack([problem.air, problem.mass], axis=-1)
-    path = np.empty(problem.gain_open.shape)
-    for step in range(problem.steps):
-        free = np.einsum("rij,rj->ri", moves.keep[:, step], state) + moves.rest[:, step]
-        lacking = (problem.low[step] - free[:, 0]) / moves.heat[:, step, 0]
-        heat = np.clip(lacking, 0.0, problem.heating_limit[:, step] / 1000)
-        state = free + moves.heat[:, step] * heat[:, None]
-        path[:, step] = state[:, 0]
-    return path
+    return plan, unshaded.air
 
 
 def current(optimum: Optimum | None, as_of: datetime) -> bool:

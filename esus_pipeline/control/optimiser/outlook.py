@@ -27,7 +27,7 @@ from esus_pipeline.control.model.kalman import DECAY
 from esus_pipeline.control.model.room_model import AIR_HEAT, FRESH_AIR, SUPPLY_AIR, RoomModel
 from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem, Held, Prices, ProblemError
 from esus_pipeline.control.room_response import PRESENCE
-from esus_pipeline.control.safety import DWELL, MOVES_PER_DAY, OLDEST_FORECAST, held_state, wind_block
+from esus_pipeline.control.safety import DWELL, OLDEST_FORECAST, held_state, wind_block
 from esus_pipeline.control.setpoints import Setpoints, make_setpoints
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
@@ -36,8 +36,10 @@ QUARTERS = 4
 """Steps of 15 minutes in an hour."""
 LEAST_HOURS = 12
 """A shorter outlook is not planned on."""
-SUNNY = 60.0
-"""W/m2 on the facade, hourly mean, from which a lowered shade is worth considering."""
+SUN_AT_WORK = 120.0
+"""W/m2 on the facade from which a shade may be lowered while people work: for the sun, never for a bright sky."""
+LIGHT = 30.0
+"""The same with nobody there, whom it could take the view from."""
 FADE = DECAY / HOUR
 """Hours in which an unexplained disturbance fades to 1/e: what the filter that estimates it believes."""
 PRICE_VALID = pd.Timedelta(minutes=45)
@@ -130,6 +132,7 @@ class _Whole:
         supply_air = np.maximum(outdoor, SUPPLY_AIR)
         facade = np.fmax.reduce(horizon.irradiance[members, PAST:])[: hours * QUARTERS]
         blocked = np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1)
+        lit = worth_shading(facade, occupied[: hours * QUARTERS])
         dazzling = hourly(facade) > (site.control.glare_above or np.inf)
         has_shade = any(window.shade for room in members for window in site.rooms[room].windows)
         return GroupProblem(
@@ -144,8 +147,8 @@ class _Whole:
             low=_at_end(self.setpoints.least, hours, np.maximum),
             high=high,
             viewed=working & ~dazzling,
-            dazzled=np.where(dazzling & has_shade & ~blocked, np.minimum(hourly(people).max(axis=0), 1.0), 0.0),
-            sunny=(hourly(facade) > SUNNY) & has_shade,
+            dazzled=np.where(dazzling & has_shade & ~blocked, somebody(hourly(people)), 0.0),
+            sunny=np.logical_or.reduce(lit.reshape(hours, QUARTERS), axis=1) & has_shade,
             blocked=blocked,
             day=horizon.day[: hours * QUARTERS : QUARTERS],
             heating_limit=np.array([[site.rooms[room].heating_power] * hours for room in planned]),
@@ -154,7 +157,6 @@ class _Whole:
             prices=self._prices.first(hours),
             held=self._held(members),
             margin=np.stack([backoff(model, hours, site.control.margin) for model in models]),
-            moves_per_day=MOVES_PER_DAY,
             dwell=DWELL // QUARTERS,
             time_limit=site.control.time_limit,
         )
@@ -184,6 +186,16 @@ class _Whole:
         held = held_state(self.horizon, members)
         wait = -(-(DWELL - held.steps_since_move) // QUARTERS)
         return Held(held.closed, DWELL // QUARTERS - wait, held.moves_today)
+
+
+def somebody(people: Array) -> Array:
+    """(H,) how likely anybody is in any of the rooms, of which (R, H) persons are expected (Poisson)."""
+    return np.asarray(-np.expm1(-people.sum(axis=0)))
+
+
+def worth_shading(facade: Array, occupied: Mask) -> Mask:
+    """(N,) whether there is light on the facade (W/m2) that a shade may be lowered for."""
+    return facade > np.where(occupied, SUN_AT_WORK, LIGHT)
 
 
 def expected_people(inputs: PlanInputs, horizon: Horizon, setpoints: Setpoints, rooms: list[int]) -> Array:

@@ -34,9 +34,9 @@ class Prices:
     """Per room and working hour with the shade down."""
     move: float
     """Per room and move of a shade."""
-    margin: float = 0.12
-    """Per room and K h over the upper limit less the margin, as warm as the room would be without mechanical cooling,
-    so that the margin is kept by shades and never by machines."""
+    margin: Array | float = 0.12
+    """Per room and K h, or (R, H), over the upper limit less the margin, as warm as the room would be without
+    mechanical cooling, so that the margin is kept by shades and never by machines."""
 
     def first(self, hours: int) -> "Prices":
         """The prices of the first H hours."""
@@ -97,12 +97,11 @@ class GroupProblem:
     held: Held
     margin: Array
     """(R, H) K kept below `high` for the error of forecast and model."""
-    moves_per_day: int
     dwell: int
     """Steps that a shade stays where it is after a move."""
     time_limit: float
     """Seconds after which the best plan found so far is taken."""
-    gap: float = 0.005
+    gap: float = 1e-4
     """Share of the cost by which the plan may miss the best one."""
 
     @property
