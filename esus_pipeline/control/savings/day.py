@@ -63,6 +63,7 @@ def _compared(day: RoomDay, model: RoomModel, ranges: Ranges | None, outcome: Ou
         for name, value in _named(party, {name: values[which, 0] for name, values in figures.items()}).items()
     }
     low, high = np.percentile(saving[1:], [5, 95])
+    low, high = min(low, saving[0]), max(high, saving[0])
     draws = json.dumps([float(f"{value:.4g}") for value in saving[1:]])
     return own | {"saving": saving[0], "saving_low": low, "saving_high": high, "draws": draws}
 
