@@ -126,8 +126,7 @@ def least_cost(
         parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, view, move) for rows in groups]
         return {name: sum(part[name] for part in parts) for name in parts[0]}
 
-    view = move = 0.0
-    best = priced(view, move)
+    view, best = 0.0, priced(0.0, 0.0)
     if best["shaded_hours"] > (hours := _shaded_allowed(rooms, groups, conditions)):
         view, best = _dearest(lambda price: priced(price, 0.0), "shaded_hours", hours, best)
     if best["moves"] > (moves := _moves_allowed(rooms, groups, conditions)):
@@ -137,7 +136,7 @@ def least_cost(
             found["cost"] += view * (found["shaded_hours"] - hours)
             return found
 
-        move, best = _dearest(with_moves, "moves", moves, best)
+        _, best = _dearest(with_moves, "moves", moves, best)
     return best
 
 

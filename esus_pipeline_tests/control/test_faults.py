@@ -188,7 +188,7 @@ def moved_too_often(inputs: PlanInputs, room: str, position: np.ndarray, rule: n
     local = [when(move) for move in own]
     lowered = [day for day, move in zip(local, own, strict=True) if position[move] > 0]
     undone = [when(move) for move in moves if rule[move] in SAFETY and position[move] == 0]
-    if any(lowered.count(day) > MOVES_PER_DAY // 2 + bool(undone.count(day)) for day in lowered):
+    if any(lowered.count(day) > MOVES_PER_DAY // 2 + (day in undone) for day in lowered):
         found.append("too many moves in a day")
     return found
 

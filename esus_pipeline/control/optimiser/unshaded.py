@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from esus_pipeline.control.model.room_model import Array
-from esus_pipeline.control.optimiser.assemble import dynamics
+from esus_pipeline.control.optimiser.assemble import Dynamics, dynamics
 from esus_pipeline.control.optimiser.problem import GroupProblem
 
 HELD = 0.1
@@ -35,10 +35,10 @@ class Unshaded:
     @classmethod
     def of(cls, problem: GroupProblem) -> "Unshaded":
         """Simulated by the rooms' models, an hour a step."""
-        idle = np.zeros(problem.cooling_limit.shape)
-        air, _ = _lived(problem, idle)
-        shaded, _ = _lived(problem, idle, shade=1.0)
-        cooled, cooling = _lived(problem, problem.cooling_limit)
+        moves, idle = dynamics(replace(problem, dazzled=np.zeros(problem.steps))), np.zeros(problem.cooling_limit.shape)
+        air, _ = _lived(problem, moves, idle)
+        shaded, _ = _lived(problem, moves, idle, shade=1.0)
+        cooled, cooling = _lived(problem, moves, problem.cooling_limit)
         return cls(air, shaded, cooled, cooling)
 
 
@@ -59,9 +59,8 @@ def within_reason(problem: GroupProblem, unshaded: Unshaded) -> GroupProblem:
     return replace(problem, cooling_limit=unshaded.cooling, margin=error, prices=prices)
 
 
-def _lived(problem: GroupProblem, cooling_limit: Array, shade: float = 0.0) -> tuple[Array, Array]:
+def _lived(problem: GroupProblem, moves: Dynamics, cooling_limit: Array, shade: float = 0.0) -> tuple[Array, Array]:
     """(R, H) degC at the end of each hour, and W of cooling, with thermostats of limited power and shades that stay."""
-    moves = dynamics(replace(problem, dazzled=np.zeros(problem.steps)))
     state = np.stack([problem.air, problem.mass], axis=-1)
     path, power = np.empty(problem.gain_open.shape), np.empty(problem.gain_open.shape)
     for step in range(problem.steps):
