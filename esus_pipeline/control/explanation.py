@@ -17,13 +17,11 @@ from esus_pipeline.control.optimum_words import OptimumWords
 from esus_pipeline.control.rules import OPEN, SAFETY, Rule
 from esus_pipeline.control.safety import DWELL, MOVES_PER_DAY, OLDEST_FORECAST
 from esus_pipeline.control.setpoints import Setpoints
-from esus_pipeline.control.stretch import STEP_HOURS, Stretch, clock_words
+from esus_pipeline.control.stretch import LONGEST, STEP_HOURS, Stretch, clock_words
 from esus_pipeline.control.wish import Wish
 from esus_pipeline.frames import STEP
 
 _DWELL_HOURS = DWELL * STEP_HOURS
-LONGEST = 200
-"""Characters of a sentence."""
 MINUTE = timedelta(minutes=1)
 
 
@@ -83,6 +81,8 @@ def _sentence(rule: Rule, stretch: Stretch, words: OptimumWords | None, why: str
 def with_window(reason: str) -> str:
     """The sentence of a room with an open window."""
     more = "a window is open: heating and cooling off"
+    while len(reason) + len(more) + 2 > LONGEST and ";" in reason:
+        reason = reason.rpartition(";")[0]
     return _joined(reason[: LONGEST - len(more) - 2], more)
 
 

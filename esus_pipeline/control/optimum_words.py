@@ -6,13 +6,14 @@ import numpy as np
 
 from esus_pipeline.control.forecast_rule import SUN_ON_FACADE
 from esus_pipeline.control.inputs import PAST, Array
+from esus_pipeline.control.optimiser.outlook import LIGHT
 from esus_pipeline.control.rules import Rule
-from esus_pipeline.control.stretch import Stretch
+from esus_pipeline.control.stretch import LONGEST, Stretch
 from esus_pipeline.control.wish import OptimumView, excess
 from esus_pipeline.frames import STEP
 
 EARLY = 4
-"""Steps before the sun from which a lowered shade needs a word of its own."""
+"""Steps between the sun and a lowered shade that need a word of their own."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,10 @@ class OptimumWords:
 
     def sentence(self, rule: Rule, stretch: Stretch) -> str:
         """Why a stretch is as the optimum wants it."""
-        if rule == Rule.SHADE_FOR_COMFORT:
-            return f"{stretch.lead}: {self._arrival(stretch)}; {self._too_warm(stretch)}{self._view_cost(stretch)}"
-        if rule == Rule.SHADE_FOR_COST:
-            kept = self._kept_out(stretch)
-            return f"{stretch.lead}: {self._arrival(stretch)}; {kept}{self._view_cost(stretch)}"
+        if rule in (Rule.SHADE_FOR_COMFORT, Rule.SHADE_FOR_COST):
+            why = self._too_warm(stretch) if rule == Rule.SHADE_FOR_COMFORT else self._kept_out(stretch)
+            told = f"{stretch.lead}: {self._arrival(stretch)}; {why}"
+            return _as_fits(told, self._view_cost(stretch), self._night(stretch))
         if rule == Rule.OPEN_NO_SUN:
             return f"{stretch.lead}: {self._no_sun(stretch)}"
         return self._open(rule, stretch)
@@ -39,16 +39,31 @@ class OptimumWords:
         return np.nan_to_num(np.fmax.reduce(stretch.horizon.irradiance[self.members, PAST:]))
 
     def _arrival(self, stretch: Stretch) -> str:
-        facade = self._facade(stretch)[stretch.first : stretch.last]
-        sunny = np.flatnonzero(facade > SUN_ON_FACADE)
+        facade = self._facade(stretch)
+        sunny = stretch.first + np.flatnonzero(facade[stretch.first : stretch.last] > SUN_ON_FACADE)
         if not len(sunny):
-            until = f"up to {facade.max():.0f} W/m2 on the {stretch.facade} until {stretch.clock(stretch.last)}"
-            return f"nobody is in, and the sky sends {until}"
-        arrives = int(sunny[0])
-        if not arrives:
-            return f"the sun is on the {stretch.facade} until {stretch.clock(stretch.last)}"
-        early = "nobody is in to miss the light of the sky, and " if arrives > EARLY else ""
-        return f"{early}the sun reaches the {stretch.facade} at {stretch.clock(stretch.first + arrives)}"
+            return f"nobody is in, and {self._sky(stretch)}"
+        if sunny[0] == stretch.first:
+            return f"the sun is on the {stretch.facade} until {stretch.clock(int(sunny[-1]) + 1)}"
+        early = "nobody is in, and " if sunny[0] - stretch.first > EARLY else ""
+        return f"{early}the sun reaches the {stretch.facade} at {stretch.clock(int(sunny[0]))}"
+
+    def _night(self, stretch: Stretch) -> str:
+        """What is said of a shade that stays down when the sun has gone."""
+        sunny = np.flatnonzero(self._facade(stretch)[stretch.first : stretch.last] > SUN_ON_FACADE)
+        after = len(sunny) > 0 and stretch.last - stretch.first - sunny[-1] > EARLY
+        return "stays down when the sun has gone, for nobody is in" if after else ""
+
+    def _sky(self, stretch: Stretch) -> str:
+        """Of a stretch without sun: the brightest it gets, or the morning that a night ends in."""
+        facade = self._facade(stretch)
+        brightest = float(facade[stretch.first : stretch.last].max())
+        if brightest > LIGHT:
+            until = stretch.clock(stretch.last)
+            return f"the sky sends up to {brightest:.0f} W/m2 on the {stretch.facade} until {until}"
+        light = stretch.last + np.flatnonzero(facade[stretch.last :] > LIGHT)
+        until = f"; the light comes back at {stretch.clock(int(light[0]))}" if len(light) else ""
+        return f"it is dark{until}"
 
     def _too_warm(self, stretch: Stretch) -> str:
         over = excess(self.view, stretch.setpoints, self.members, stretch.first, stretch.last)
@@ -75,7 +90,7 @@ class OptimumWords:
 
     def _view_cost(self, stretch: Stretch) -> str:
         hours = float(np.sum(stretch.setpoints.occupied[stretch.first : stretch.last])) * STEP.total_seconds() / 3600
-        return f"; costs {hours:.1f} h of view" if hours else "; nobody is expected to miss the view"
+        return f"costs {hours:.1f} h of view" if hours else "nobody is expected to miss the view"
 
     def _no_sun(self, stretch: Stretch) -> str:
         facade = self._facade(stretch)
@@ -105,3 +120,11 @@ class OptimumWords:
         if rule == Rule.OPEN_FOR_GAIN:
             outside = f"; {float(np.mean(horizon.outdoor[stretch.first : stretch.last])):.0f} degC outside"
         return f"{lead}: {energy:.1f} kWh of sun until {stretch.clock(stretch.last)}; {warm}{outside}"
+
+
+def _as_fits(told: str, *more: str) -> str:
+    """The sentence with as much of the rest, the first first, as LONGEST allows."""
+    for part in filter(None, more):
+        if len(told) + len(part) + 2 <= LONGEST:
+            told = f"{told}; {part}"
+    return told

@@ -19,13 +19,13 @@ OLDEST_FORECAST = timedelta(hours=6)
 """An older forecast is not acted upon."""
 WIND_LEAD = 1
 """Steps by which shades are up before the wind is forecast to pass the limit."""
-DWELL = 8
-"""Steps that a shade stays where it is after a move (2 hours); safety is exempt."""
+DWELL = 4
+"""Steps that a shade stays where it is after a move (1 hour); safety is exempt."""
 LEAST_DOWN = 4
 """Steps for which a shade is lowered at least (1 hour): for less before a strong wind, it is left up."""
 UNTIL_NEXT_READING = 2
 """Steps for which a missing or old reading of the wind forbids to lower a shade; the next plans decide anew."""
-MOVES_PER_DAY = 4
+MOVES_PER_DAY = 6
 """Moves of a shade per local day; safety is exempt."""
 
 

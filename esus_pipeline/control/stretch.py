@@ -11,6 +11,8 @@ from esus_pipeline.control.setpoints import Setpoints
 from esus_pipeline.frames import STEP
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LONGEST = 200
+"""Characters of a sentence."""
 STEP_HOURS = STEP.total_seconds() / 3600
 
 

@@ -42,7 +42,7 @@ def test_a_hot_sunny_day_lowers_the_south_shades_before_the_sun_reaches_the_faca
     assert plan.loc[arrival, "shade_position"] == 1
     assert plan.loc[first, "rule"] == Rule.SHADE_FOR_COMFORT
     assert plan.loc[first, "reason"].startswith(
-        "lowered at 06:00: nobody is in to miss the light of the sky, and the sun reaches the south facade at 08:45; "
+        "lowered at 06:00: nobody is in, and the sun reaches the south facade at 08:45; "
     )
     for words in ("kWh by", "would lift 1.213 to", "limit 26.0", "h of view"):
         assert words in plan.loc[first, "reason"]
@@ -67,15 +67,45 @@ def test_light_of_the_sky_may_be_kept_out_with_nobody_there_and_never_while_peop
     assert worth_shading(light, work).tolist() == [False, True, False, True]
 
 
-def test_a_shade_is_planned_to_be_lowered_once_a_day():
+def test_a_shade_is_planned_to_be_lowered_twice_a_day():
     plan = optimise(HOT)
     lowered = np.diff(plan.closed, axis=1, prepend=0) > 0
     assert lowered.any()
-    assert (lowered.sum(axis=1) <= 3).all()
+    assert (lowered.sum(axis=1) <= 6).all()
     today = (HOT.as_of + timedelta(days=1)).replace(hour=0) - HOT.as_of
-    moved = {room: ShadeState(0.0, HOT.as_of - timedelta(hours=3), moves_today=2) for room in TMV23.room_ids}
+    moved = {room: ShadeState(0.0, HOT.as_of - timedelta(hours=3), moves_today=4) for room in TMV23.room_ids}
     again = optimise(replace(HOT, shades=moved))
     assert not again.closed[:, : int(today / timedelta(hours=1)) - 2].any()
+
+
+def test_a_shade_that_is_wanted_in_the_morning_stays_down_for_the_night_and_says_so():
+    [task, *_] = outlook(replace(HOT, as_of=at("2026-06-16T14:00")), [[TMV23.room_ids.index(EAST)]])
+    night = slice(6, 12)
+    assert task.problem.may_close[night].all()
+    assert task.problem.gain_open[0, night].max() < task.problem.gain_open.max() / 5
+    evening = replace(HOT, as_of=at("2026-06-16T20:30"))
+    down = {room: ShadeState(1.0, at("2026-06-16T14:00"), moves_today=1) for room in TMV23.room_ids}
+    plan = rows(replace(evening, shades=down), EAST)
+    assert plan.loc[:"2026-06-17 07:30", "shade_position"].eq(1).all()
+    assert (
+        plan["reason"]
+        .iloc[0]
+        .startswith("lowered since 16:00: nobody is in, and it is dark; the light comes back at Wed 04:")
+    )
+
+
+def test_a_shade_is_not_raised_shortly_before_people_would_be_dazzled():
+    site = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"glare_above": 300.0})})
+    mild = cases.inputs(site, at("2026-04-15T07:00"), mean=10, temperature=22)
+    down = {room: ShadeState(1.0, mild.as_of - timedelta(hours=3), moves_today=1) for room in site.room_ids}
+    [task, *_] = outlook(replace(mild, shades=down), shade_groups(site))
+    dear = replace(task.problem, prices=replace(task.problem.prices, view=5.0))
+    raised = np.flatnonzero(~plan_group(dear).closed)[0]
+    dazzled = dear.dazzled > 0.5
+    assert dazzled[:6].any()
+    assert not dazzled[raised : raised + dear.dwell].any()
+    calm = replace(dear, dazzled=np.zeros(dear.steps), viewed=np.ones(dear.steps, dtype=bool))
+    assert not plan_group(calm).closed[0]
 
 
 def test_a_room_is_heated_before_work_as_late_as_it_can_be_and_no_later():

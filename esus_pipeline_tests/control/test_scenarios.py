@@ -289,15 +289,15 @@ def test_a_plan_made_while_the_shade_is_down_keeps_it_down_and_remembers_since_w
 
 def test_a_shade_that_just_moved_stays_although_another_position_is_wanted():
     inputs = cases.inputs(TMV23, at("2026-06-16T10:00"), mean=20, temperature=24)
-    state = ShadeState(0.0, since=at("2026-06-16T09:00"), moves_today=2)
+    state = ShadeState(0.0, since=at("2026-06-16T09:30"), moves_today=2)
     rows = room(make_plan(replace(inputs, shades=dict.fromkeys(TMV23.room_ids, state))), SOUTH)
-    assert rows["shade_position"].head(5).tolist() == [0, 0, 0, 0, 1]
+    assert rows["shade_position"].head(3).tolist() == [0, 0, 1]
     assert rows["rule"].iloc[0] == Rule.HOLD
 
 
 def test_a_shade_without_a_move_left_stays_up_until_midnight():
     inputs = cases.inputs(TMV23, at("2026-06-16T10:00"), mean=20, temperature=24)
-    state = ShadeState(0.0, since=at("2026-06-16T06:00"), moves_today=3)
+    state = ShadeState(0.0, since=at("2026-06-16T06:00"), moves_today=5)
     plan = make_plan(replace(inputs, shades=dict.fromkeys(TMV23.room_ids, state)))
     assert not any(text.startswith("Tue") for text in closed_times(plan, SOUTH))
     assert any(text.startswith("Wed") for text in closed_times(plan, SOUTH))

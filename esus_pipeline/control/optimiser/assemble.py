@@ -1,6 +1,6 @@
 """A group's problem as one mixed-integer linear program, assembled without a loop over hours.
 
-    min  heat and cooling energy + discomfort + margin + view + moves
+    min  heat and cooling energy + discomfort + margin + view + gloom + moves
     s.t. x[k+1] = A[k] x[k] + B[k] u[k]              room model, exact hourly discretisation
          low - short <= T_air <= high + over
          d[k+1] = A[k] d[k] + cooling[k]              what cooling has taken away, so that T_air + d is without it
@@ -10,6 +10,8 @@
          sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight);
                                                        wind raises a shade whenever it comes
          sum of lower over a day <= LOWERINGS, and moves left today
+         raise[k] = 0 where people would be dazzled within the dwell time
+         sum of s over a day's hours with a view - gloom <= half of them
 
 Shades enter as binary times known irradiance, so the program stays linear. Powers are kW, energies kWh.
 """
@@ -22,17 +24,23 @@ import numpy as np
 import numpy.typing as npt
 
 from esus_pipeline.control.model.room_model import Array, discretise, pushed
-from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem
+from esus_pipeline.control.optimiser.problem import HOUR, GroupProblem, Mask
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 Ints = npt.NDArray[np.int64]
 
-LOWERINGS = 1
-"""Times that a shade is planned to be lowered in a day; the rule layer's second one is for what was not planned."""
+LOWERINGS = 2
+"""Times that a shade is planned to be lowered in a day; the rule layer's third one is for what was not planned."""
+DIM_SHARE = 0.5
+"""Share of a day's hours with a view that may be lost at the plain price."""
+GLOOM = 4.0
+"""What a further hour costs, in plain ones."""
+DAZZLED = 0.5
+"""Chance of somebody in the sun from which a shade is not raised shortly before it."""
 ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
-"""Per room and step, after the group's `closed`, `lower`, `raise`."""
+"""Per room and step, after the group's `closed`, `lower`, `raise`, and `gloom` by day."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +63,32 @@ class Index:
     closed: Ints
     lower: Ints
     lift: Ints
+    gloom: Ints
+    """(D,) by day."""
     room: dict[str, Ints]
     """(R, H) each."""
     size: int
 
 
 @lru_cache(maxsize=32)
-def index(rooms: int, steps: int) -> Index:
-    """Columns for R rooms and H steps."""
-    group = np.arange(3 * steps).reshape(3, steps)
-    per_room = 3 * steps + np.arange(rooms * len(ROOM_VARIABLES) * steps).reshape(rooms, len(ROOM_VARIABLES), steps)
+def index(rooms: int, steps: int, days: int) -> Index:
+    """Columns for R rooms, H steps and D days."""
+    group, first = np.arange(3 * steps).reshape(3, steps), 3 * steps + days
+    per_room = first + np.arange(rooms * len(ROOM_VARIABLES) * steps).reshape(rooms, len(ROOM_VARIABLES), steps)
     return Index(
         closed=group[0],
         lower=group[1],
         lift=group[2],
+        gloom=np.arange(3 * steps, first),
         room={name: per_room[:, place] for place, name in enumerate(ROOM_VARIABLES)},
-        size=3 * steps + per_room.size,
+        size=first + per_room.size,
     )
+
+
+def index_of(problem: GroupProblem) -> Index:
+    """Columns of a problem."""
+    rooms, steps = problem.gain_open.shape
+    return index(rooms, steps, len(np.unique(problem.day)))
 
 
 @dataclass(frozen=True)
@@ -104,8 +121,7 @@ def assemble(problem: GroupProblem) -> Program:
     """The program of a problem. Its LP relaxation gives a lower bound of the cost."""
     from scipy.sparse import coo_array, csc_array
 
-    rooms, steps = problem.gain_open.shape
-    at = index(rooms, steps)
+    at = index_of(problem)
     blocks = [*_room_rows(problem, at), *_shade_rows(problem, at)]
     heights = np.cumsum([0, *(len(block.low) for block in blocks)])
     rows = np.concatenate([block.rows + top for block, top in zip(blocks, heights, strict=False)])
@@ -221,16 +237,24 @@ def _shade_rows(problem: GroupProblem, at: Index) -> list[_Rows]:
     days, place = np.unique(problem.day, return_inverse=True)
     left = np.full(len(days), LOWERINGS, dtype=float)
     left[0] = max(0, LOWERINGS - (problem.held.moves_today + problem.held.closed) // 2)
-    per_day = _rows([(place, at.lower, one)], np.full(len(days), -np.inf), left)
-    return [follow, stay_down, stay_up, per_day]
+    unlimited = np.full(len(days), -np.inf)
+    per_day = _rows([(place, at.lower, one)], unlimited, left)
+    seen = problem.viewed.astype(float)
+    gloom = _rows(
+        [(place, at.closed, seen), (np.arange(len(days)), at.gloom, -np.ones(len(days)))],
+        unlimited,
+        np.asarray(DIM_SHARE * np.bincount(place, seen), dtype=float),
+    )
+    return [follow, stay_down, stay_up, per_day, gloom]
 
 
 def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
     low, high = np.zeros(at.size), np.full(at.size, np.inf)
     for name in ("air", "mass"):
         low[at.room[name]] = -np.inf
-    high[at.closed] = np.where(problem.sunny & ~problem.blocked, 1.0, 0.0)
+    high[at.closed] = np.where(problem.may_close & ~problem.blocked, 1.0, 0.0)
     high[at.lower] = high[at.lift] = 1.0
+    high[at.lift[_into_glare(problem)]] = 0.0
     wait = max(0, problem.dwell - problem.held.steps_since_move)
     if not problem.blocked[:wait].any():
         low[at.closed[:wait]] = high[at.closed[:wait]] = float(problem.held.closed)
@@ -239,10 +263,18 @@ def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
     return low, high
 
 
+def _into_glare(problem: GroupProblem) -> Mask:
+    """(H,) where a shade that may stay down is not raised: people would be dazzled before it may move again."""
+    dazzling = np.pad(problem.dazzled > DAZZLED, (0, problem.dwell - 1))
+    soon = np.lib.stride_tricks.sliding_window_view(dazzling, problem.dwell).any(axis=1)
+    return np.asarray(soon & problem.may_close & ~problem.blocked)
+
+
 def _cost(problem: GroupProblem, at: Index) -> Array:
     prices, rooms = problem.prices, len(problem.models)
     cost = np.zeros(at.size)
     cost[at.closed] = rooms * prices.view * problem.viewed
+    cost[at.gloom] = rooms * prices.view * (GLOOM - 1)
     cost[at.lower] = cost[at.lift] = prices.move * rooms
     cost[at.room["heating"]] = prices.heat
     cost[at.room["cooling"]] = np.maximum(prices.cooling, 0.0)

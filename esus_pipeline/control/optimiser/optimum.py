@@ -133,7 +133,7 @@ def _through_wind(closed: Mask, problem: GroupProblem) -> Mask:
     """A shade that is down before a wind that is only forecast stays wanted down: the rule layer raises it in time."""
     wanted = closed.copy()
     before = problem.held.closed
-    for hour in np.flatnonzero(problem.blocked & problem.sunny):
+    for hour in np.flatnonzero(problem.blocked & problem.may_close):
         wanted[hour] = wanted[hour - 1] if hour else before
     return wanted
 

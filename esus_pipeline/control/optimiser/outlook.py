@@ -148,7 +148,7 @@ class _Whole:
             high=high,
             viewed=working & ~dazzling,
             dazzled=np.where(dazzling & has_shade & ~blocked, somebody(hourly(people)), 0.0),
-            sunny=np.logical_or.reduce(lit.reshape(hours, QUARTERS), axis=1) & has_shade,
+            may_close=(np.logical_or.reduce(lit.reshape(hours, QUARTERS), axis=1) | ~working) & has_shade,
             blocked=blocked,
             day=horizon.day[: hours * QUARTERS : QUARTERS],
             heating_limit=np.array([[site.rooms[room].heating_power] * hours for room in planned]),

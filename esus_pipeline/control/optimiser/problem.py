@@ -81,8 +81,9 @@ class GroupProblem:
     dazzled: Array
     """(H,) 0..1, how sure it is that people will be spared the sun: the rule layer then lowers the shade, whatever is
     planned, so that share of the sun stays out of an open shade."""
-    sunny: Mask
-    """(H,) whether a lowered shade is worth considering; elsewhere it is up."""
+    may_close: Mask
+    """(H,) whether the shade may be down: for light that is worth keeping out, and with nobody there, so that it need
+    not be raised for the night; elsewhere it is up."""
     blocked: Mask
     """(H,) whether the shade must be up."""
     day: npt.NDArray[np.int64]

@@ -21,6 +21,8 @@ UNTAUGHT = 0.3
 """K, error of an hour's prediction where no model has been learned."""
 SPARE = 0.5
 """What is aimed for over the band's lower end when people come, as a share of the model's error an hour ahead."""
+WARMING = 0.5
+"""Of a quarter of an hour at full power: what a radiator takes to get warm itself."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
@@ -125,6 +127,7 @@ class Quarters:
         air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
         for begin in begins.tolist():
             lacking = comfort + self.spare - air[:, begin]
+            lacking += np.where(lacking > 0, WARMING * self.heat[:, begin - 1, 0] * self.power[:, begin - 1], 0.0)
             worth = np.tile([1.0, 0.0], (len(self.rooms), 1))
             for step in range(begin - 1, max(begin - LONGEST_PREHEAT, 0) - 1, -1):
                 if not (lacking > 0).any():

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from esus_pipeline.control.optimiser.assemble import Program, assemble, index
+from esus_pipeline.control.optimiser.assemble import Program, assemble, index_of
 from esus_pipeline.control.optimiser.problem import GroupPlan, GroupProblem
 
 WHOLE = 1e-6
@@ -59,7 +59,7 @@ def _solve(program: Program, problem: GroupProblem):  # type: ignore[no-untyped-
     options = {"time_limit": problem.time_limit, "presolve": False}
     relaxed = _milp(program, options=options)
     if relaxed.status == 0:
-        closed = relaxed.x[index(*problem.gain_open.shape).closed]
+        closed = relaxed.x[index_of(problem).closed]
         if np.abs(closed - np.round(closed)).max() < WHOLE:
             return relaxed
     left = max(problem.time_limit - (time.perf_counter() - began), LEAST_TIME)
@@ -86,7 +86,7 @@ def _why(status: int, limit: float) -> str:
 
 
 def _plan(problem: GroupProblem, x: np.ndarray, cost: float, bound: float, seconds: float) -> GroupPlan:
-    at = index(*problem.gain_open.shape)
+    at = index_of(problem)
     heating, cooling = 1000 * x[at.room["heating"]], 1000 * x[at.room["cooling"]]
     energy = np.sum(heating * problem.prices.heat + cooling * problem.prices.cooling) / 1000
     return GroupPlan(

@@ -117,12 +117,12 @@ class EnergyPlusPlant:
         airing = self._people.airing(now, people, self._air, outdoor)
         heating = np.array([command.heating_setpoint for command in told])
         cooling = np.array([command.cooling_setpoint for command in told])
-        sums = np.zeros((5, len(told)))
+        sums = np.zeros((8, len(told)))
         for _ in range(_SUBSTEPS):
             sums += self._turn(heating, cooling, people, float(world.fan[k]), outdoor, airing)
         self._step += 1
-        heat, cold, lights, air, sun = sums / _SUBSTEPS
-        self._sun, hours = sun, STEP_S / HOUR / 1000
+        heat, cold, lights, air, sun, *served = sums / _SUBSTEPS
+        self._sun, self._served, hours = sun, served, STEP_S / HOUR / 1000
         self._seen = world, k
         return {
             room: RoomTruth(
@@ -138,7 +138,10 @@ class EnergyPlusPlant:
     def _turn(
         self, heating: Floats, cooling: Floats, people: Floats, fan: float, outdoor: float, airing: Floats
     ) -> Floats:
-        """One zone time step: (5, R) W drawn, W cooled, W of light, degC, W/m2 on the facade."""
+        """One zone time step.
+
+        (8, R): W drawn, W cooled, W of light, degC, W/m2 on the facade, radiator valve, W of cooling, damper.
+        """
         assert self._engine is not None  # noqa: S101  # reset has made it
         services, air = self._services, self._air
         window = self._people.window
@@ -153,7 +156,8 @@ class EnergyPlusPlant:
             self._ahead -= 1
         else:
             self._air, self._sun = np.split(self._engine.step(wish), 2)
-        return np.stack([services.drawn, removed, lights, self._air, self._sun])
+        seen = [services.valve, services.cooling, services.damper]
+        return np.stack([services.drawn, removed, lights, self._air, self._sun, *seen])
 
     def _world(self) -> tuple[World, int]:
         number = self._step // _CHUNK
@@ -165,6 +169,7 @@ class EnergyPlusPlant:
     def _observation(self, truth: Mapping[str, RoomTruth]) -> Observation:
         now, (world, k) = after(self._begin, self._step), self._seen
         rooms, services = self.site.rooms, self._services
+        valve, cooling, damper = self._served
         noise = SENSOR_NOISE * normal(self._seed, "sensor", self._step * 1000 + np.arange(len(rooms)))
         readings = {
             room.id: RoomReading(
@@ -173,10 +178,10 @@ class EnergyPlusPlant:
                 presence=float(world.presence[row, k]),
                 shade_position=float(self._shade[row]),
                 facade_irradiance=float(self._sun[row]),
-                radiator_valve=float(services.valve[row]),
+                radiator_valve=float(valve[row]),
                 supply_water=services.water,
-                cooling_valve=float(services.cooling[row] / (room.cooling_power or 1.0)),
-                damper=float(services.damper[row]),
+                cooling_valve=float(cooling[row] / (room.cooling_power or 1.0)),
+                damper=float(damper[row]),
                 window_open=float(self._people.window[row]),
             )
             for row, room in enumerate(rooms)
