@@ -10,7 +10,7 @@
          sum of raise over the dwell time <= 1 - s[k]  facets of this polytope, which keeps the LP tight);
                                                        wind raises a shade whenever it comes
          sum of lower over a day <= LOWERINGS, and moves left today
-         raise[k] = 0 where people would be dazzled within the dwell time
+         raise[k] = 0 where people would be dazzled within SOON
          sum of s over a day's hours with a view - gloom <= half of them
 
 Shades enter as binary times known irradiance, so the program stays linear. Powers are kW, energies kWh.
@@ -39,6 +39,8 @@ GLOOM = 4.0
 """What a further hour costs, in plain ones."""
 DAZZLED = 0.5
 """Chance of somebody in the sun from which a shade is not raised shortly before it."""
+SOON = 2
+"""Hours that are shortly before it."""
 ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
 """Per room and step, after the group's `closed`, `lower`, `raise`, and `gloom` by day."""
 
@@ -264,9 +266,9 @@ def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
 
 
 def _into_glare(problem: GroupProblem) -> Mask:
-    """(H,) where a shade that may stay down is not raised: people would be dazzled before it may move again."""
-    dazzling = np.pad(problem.dazzled > DAZZLED, (0, problem.dwell - 1))
-    soon = np.lib.stride_tricks.sliding_window_view(dazzling, problem.dwell).any(axis=1)
+    """(H,) where a shade that may stay down is not raised, because it would have to come down again for people."""
+    dazzling = np.pad(problem.dazzled > DAZZLED, (0, SOON - 1))
+    soon = np.lib.stride_tricks.sliding_window_view(dazzling, SOON).any(axis=1)
     return np.asarray(soon & problem.may_close & ~problem.blocked)
 
 
