@@ -35,7 +35,7 @@ LOWERINGS = 2
 """Times that a shade is planned to be lowered in a day; the rule layer's third one is for what was not planned."""
 DIM_SHARE = 0.5
 """Share of a day's hours with a view that may be lost at the plain price."""
-GLOOM = 4.0
+GLOOM = 3.0
 """What a further hour costs, in plain ones."""
 DAZZLED = 0.5
 """Chance of somebody in the sun from which a shade is not raised shortly before it."""
