@@ -11,7 +11,7 @@ from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeStat
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.model import RoomModel
-from esus_pipeline.control.optimiser import ProblemError, lower_bound, plan_group
+from esus_pipeline.control.optimiser import ProblemError, assemble, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import outlook, worth_shading
 from esus_pipeline.control.optimiser.unshaded import Unshaded, within_reason
@@ -194,6 +194,24 @@ def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():
     assert plan.proven
     paid = replace(task.problem.prices, view=50.0)
     assert not plan_group(replace(task.problem, prices=paid)).closed[task.problem.viewed].any()
+
+
+def test_a_day_in_the_dark_costs_more_than_two_half_days(monkeypatch):
+    site = TMV23.model_copy(
+        update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
+    )
+    [task, *_] = outlook(cases.inputs(site, at("2026-06-16T04:00"), mean=18, temperature=24), shade_groups(site))
+    problem = within_reason(task.problem, Unshaded.of(task.problem))
+    seen = problem.viewed & (problem.day == problem.day[0])
+
+    def lost(gloom: float) -> int:
+        monkeypatch.setattr(assemble, "GLOOM", gloom)
+        plan = plan_group(replace(problem, prices=replace(problem.prices, view=0.01)))
+        return int(plan.closed[seen].sum())
+
+    half = seen.sum() / 2
+    assert lost(1.0) > half + 1
+    assert half - 1 <= lost(1000.0) <= half
 
 
 def test_what_cannot_be_planned_says_what_is_wrong():

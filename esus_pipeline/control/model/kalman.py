@@ -18,7 +18,7 @@ DECAY = 24 * 3600.0
 """s after which a disturbance has shrunk to 1/e."""
 SENSOR = 0.1
 """K, noise of a room's temperature reading."""
-MODEL_AIR = 0.1
+MODEL_AIR = 0.08
 """K that the air wanders in a step beside the model."""
 MODEL_MASS = 0.02
 """K that the mass wanders in a step beside the model."""
