@@ -255,7 +255,7 @@ class Control(Fact):
     margin: Annotated[float, Field(ge=0, le=2)] = 0.8
     """K kept below the upper limit, at most: a taught room keeps the error that its last lesson measured."""
     view_price: Annotated[float, Field(ge=0)] = 0.03
-    """Per room and working hour with the shade down; four times as much beyond half of a day."""
+    """Per room and working hour with the shade down; three times as much beyond half of a day."""
     move_price: Annotated[float, Field(ge=0)] = 0.02
     """Per room and move of a shade."""
     glare_above: Positive | None = None
