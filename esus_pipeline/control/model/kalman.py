@@ -25,6 +25,8 @@ MODEL_MASS = 0.02
 SUDDEN = 0.3
 """K within a step towards the outdoors that no heat in a room explains: an open window, a door. Such a reading moves
 air and mass and says nothing of the disturbance."""
+WINDOW = 2.0
+"""K that an open window moves the air in a step."""
 UNEXPLAINED = 1.0
 """W/m2 of floor, usual size of the disturbance."""
 
@@ -69,6 +71,7 @@ def estimate(model: RoomModel, history: History, former: State | None = None) ->
     else:
         mean, spread = np.append(former.x, former.disturbance), former.covariance
     drive = np.diag([MODEL_AIR**2, MODEL_MASS**2, (UNEXPLAINED * area) ** 2 * (1 - DECAY_STEP**2)])
+    opened = np.diag([WINDOW**2, 0.0, 0.0])
     means, spreads = np.empty((len(history), 3)), np.empty((len(history), 3, 3))
     step = np.zeros((len(history), 3, 3))
     step[:, :2, :2], step[:, :2, 2], step[:, 2, 2] = moved.keep, moved.heat_push, DECAY_STEP
@@ -81,8 +84,11 @@ def estimate(model: RoomModel, history: History, former: State | None = None) ->
                 spread = step[now - 1] @ spread @ step[now - 1].T
             spread = spread + drive
         if not np.isnan(reading) and (now or former is None):
+            aired = history.window_open[now] > 0 or _aired(reading - mean[0], history.outdoor[now] - mean[0])
+            if aired:
+                spread = spread + opened
             gain = spread[:, 0] / (spread[0, 0] + SENSOR**2)
-            if history.window_open[now] > 0 or _aired(reading - mean[0], history.outdoor[now] - mean[0]):
+            if aired:
                 gain[2] = 0.0
             mean = mean + gain * (reading - mean[0])
             left = np.eye(3) - np.outer(gain, [1.0, 0.0, 0.0])
