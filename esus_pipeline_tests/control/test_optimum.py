@@ -21,7 +21,10 @@ from esus_pipeline.site import load_site
 from esus_pipeline_tests.control import cases
 from esus_pipeline_tests.control.cases import at
 
-TMV23 = load_site("tmv23")
+LOADED = load_site("tmv23")
+PATIENT = LOADED.control.model_copy(update={"time_limit": 60.0})
+"""Plans of these tests do not depend on how fast the machine is."""
+TMV23 = LOADED.model_copy(update={"control": PATIENT})
 SOUTH, EAST = "1.213", "1.229"
 HOT = cases.inputs(TMV23, at("2026-06-16T04:00"), mean=21, temperature=24)
 COLD = cases.inputs(TMV23, at("2026-01-15T05:00"), mean=-2, temperature=19)
