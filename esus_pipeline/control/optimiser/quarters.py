@@ -21,8 +21,8 @@ UNTAUGHT = 0.3
 """K, error of an hour's prediction where no model has been learned."""
 SPARE = 0.5
 """What is aimed for over the band's lower end when people come, as a share of the model's error an hour ahead."""
-WARMING = 0.5
-"""Of a quarter of an hour at full power: what a radiator takes to get warm itself."""
+WARMING = 0.3
+"""Of a quarter of an hour at full power (5 minutes): what a radiator takes to get warm itself."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
