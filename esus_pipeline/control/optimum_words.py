@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from esus_pipeline.control.forecast_rule import SUN_ON_FACADE
 from esus_pipeline.control.inputs import PAST, Array
@@ -38,9 +39,13 @@ class OptimumWords:
     def _facade(self, stretch: Stretch) -> Array:
         return np.nan_to_num(np.fmax.reduce(stretch.horizon.irradiance[self.members, PAST:]))
 
+    def _sunny(self, stretch: Stretch) -> npt.NDArray[np.int64]:
+        """Steps of the stretch with the sun on the facade."""
+        facade = self._facade(stretch)[stretch.first : stretch.last]
+        return np.asarray(stretch.first + np.flatnonzero(facade > SUN_ON_FACADE))
+
     def _arrival(self, stretch: Stretch) -> str:
-        facade = self._facade(stretch)
-        sunny = stretch.first + np.flatnonzero(facade[stretch.first : stretch.last] > SUN_ON_FACADE)
+        sunny = self._sunny(stretch)
         if not len(sunny):
             return f"nobody is in, and {self._sky(stretch)}"
         if sunny[0] == stretch.first:
@@ -50,8 +55,8 @@ class OptimumWords:
 
     def _night(self, stretch: Stretch) -> str:
         """What is said of a shade that stays down when the sun has gone."""
-        sunny = np.flatnonzero(self._facade(stretch)[stretch.first : stretch.last] > SUN_ON_FACADE)
-        after = len(sunny) > 0 and stretch.last - stretch.first - sunny[-1] > EARLY
+        sunny = self._sunny(stretch)
+        after = len(sunny) > 0 and stretch.last - sunny[-1] > EARLY
         return "stays down when the sun has gone, for nobody is in" if after else ""
 
     def _sky(self, stretch: Stretch) -> str:

@@ -117,12 +117,12 @@ class EnergyPlusPlant:
         airing = self._people.airing(now, people, self._air, outdoor)
         heating = np.array([command.heating_setpoint for command in told])
         cooling = np.array([command.cooling_setpoint for command in told])
-        sums = np.zeros((8, len(told)))
+        sums = np.zeros((7, len(told)))
         for _ in range(_SUBSTEPS):
             sums += self._turn(heating, cooling, people, float(world.fan[k]), outdoor, airing)
         self._step += 1
-        heat, cold, lights, air, sun, *served = sums / _SUBSTEPS
-        self._sun, self._served, hours = sun, served, STEP_S / HOUR / 1000
+        heat, cold, lights, air, sun, valve, damper = sums / _SUBSTEPS
+        self._sun, self._served, hours = sun, (valve, cold, damper), STEP_S / HOUR / 1000
         self._seen = world, k
         return {
             room: RoomTruth(
@@ -140,7 +140,7 @@ class EnergyPlusPlant:
     ) -> Floats:
         """One zone time step.
 
-        (8, R): W drawn, W cooled, W of light, degC, W/m2 on the facade, radiator valve, W of cooling, damper.
+        (7, R): W drawn, W cooled, W of light, degC, W/m2 on the facade, radiator valve, damper.
         """
         assert self._engine is not None  # noqa: S101  # reset has made it
         services, air = self._services, self._air
@@ -156,8 +156,7 @@ class EnergyPlusPlant:
             self._ahead -= 1
         else:
             self._air, self._sun = np.split(self._engine.step(wish), 2)
-        seen = [services.valve, services.cooling, services.damper]
-        return np.stack([services.drawn, removed, lights, self._air, self._sun, *seen])
+        return np.stack([services.drawn, removed, lights, self._air, self._sun, services.valve, services.damper])
 
     def _world(self) -> tuple[World, int]:
         number = self._step // _CHUNK
