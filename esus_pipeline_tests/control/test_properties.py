@@ -133,9 +133,9 @@ def test_dwell_time_and_moves_per_day_hold_except_for_safety(inputs):
         chosen = [step for step in moves if not forced[step]]
         for step in chosen:
             earlier = [move for move in moves if move < step]
-            assert not earlier or forced[earlier[-1]] or step - earlier[-1] >= 8
+            assert not earlier or forced[earlier[-1]] or step - earlier[-1] >= DWELL
         day = rows["valid_time"].dt.tz_convert(TMV23.zone).dt.date.to_numpy()
-        assert all(sum(day[step] == date for step in chosen) <= 4 for date in set(day))
+        assert all(sum(day[step] == date for step in chosen) <= MOVES_PER_DAY for date in set(day))
 
 
 @quick
