@@ -382,6 +382,7 @@ def _room_model_fields() -> list[pa.Field]:
         "g_person": ("W", "heat per person present"),
         "constant": ("W", "heat that is always there"),
         "k_heat": ("W/K", "radiator at a fully open valve per kelvin between water and air"),
+        "t_radiator": ("s", "in which the radiator follows its valve to 1 - 1/e"),
         "k_vent": ("1", "supply air as a share of damper position times the greatest flow"),
         "building_temperature": ("degC", "of the rooms around"),
     }

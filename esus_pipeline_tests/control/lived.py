@@ -39,15 +39,16 @@ def lived(truth: RoomModel, days: int = 28, *, shade_moves: bool = True, noise: 
         cooling=np.zeros(steps),
     )
     setpoint = np.where(work, 21.5, np.where(day % 2 == 0, 19.0, 20.5))
-    state = np.array([21.0, 21.0])
+    state, radiator, rest = np.array([21.0, 21.0]), 0.0, truth.radiator_rest(900)
     for step in range(steps):
-        history.air[step] = state[0]
+        before = state[0]
         history.valve[step] = np.clip(0.6 * (setpoint[step] - state[0]), 0, 1)
-        radiator = truth.radiator_conductance(history.valve[step])
+        radiator = rest * radiator + (1 - rest) * truth.radiator_conductance(history.valve[step])
         supply = truth.supply_air_conductance(damper[step])
         keep, push = discretise(truth, 900, radiator + supply)
         heat = radiator * history.water[step] + supply * history.supply_air[step]
         gain = truth.sun(sun[step], history.gain_shaded[step], shade[step])
         state = keep @ state + push @ np.array([outdoor[step], heat, gain, people[step], 1.0])
+        history.air[step] = (before + state[0]) / 2
     history.air[:] += noise * rng.standard_normal(steps)
     return history

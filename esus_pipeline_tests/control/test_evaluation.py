@@ -12,12 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from esus_pipeline.cli import main
-from esus_pipeline.control.evaluation.loop import command_faults
+from esus_pipeline.control.evaluation.diary import Diary
+from esus_pipeline.control.evaluation.loop import command_faults, live_before
 from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Command, Observation, RoomReading
 from esus_pipeline.control.evaluation.report import document
 from esus_pipeline.control.evaluation.rules import WindGuard
 from esus_pipeline.control.evaluation.study import run_study
+from esus_pipeline.frames import STEP
 from esus_pipeline.plants.epw import EpwWeather
 from esus_pipeline.plants.rc import RcPlant
 from esus_pipeline.simulator.weather import clear_sky
@@ -65,6 +67,19 @@ def test_the_same_seed_gives_the_same_figures_and_no_rule_beats_the_bound():
     costs = {run["controller"]: run["cost"] for run in first["runs"]}
     assert 0 <= costs["bound"] < costs["tuned"] < costs["sg01"]
     assert all(run["violations"] == 0 for run in first["runs"] if run["controller"] != "bound")
+
+
+def test_a_history_holds_means_over_its_steps():
+    plant = RcPlant()
+    seen = live_before(plant, SPRING, 1, 1)
+    diary = Diary(plant.site)
+    for observation in seen:
+        diary.note(observation)
+    room = plant.site.room_ids[0]
+    ends = np.array([observation.rooms[room].air_temperature for observation in seen])
+    history = diary.history(room)
+    np.testing.assert_allclose(history.air[1:], (ends[1:] + ends[:-1]) / 2)
+    assert history.start == seen[0].time - STEP
 
 
 def test_the_bound_costs_more_the_fewer_moves_it_may_make():

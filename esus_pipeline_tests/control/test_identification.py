@@ -50,6 +50,13 @@ def test_what_the_readings_tell_is_found_and_its_interval_holds_the_truth(learne
         assert learned.low[name] <= getattr(TRUTH, name) <= learned.high[name]
 
 
+@pytest.mark.parametrize(("seconds", "least", "most"), [(60.0, 0.0, 480.0), (1500.0, 1250.0, 1750.0)])
+def test_how_slowly_a_radiator_follows_its_valve_is_found(seconds, least, most):
+    learned = identify(PRIOR, lived(replace(TRUTH, t_radiator=seconds))).model
+    assert least < learned.t_radiator < most
+    assert learned.k_heat / learned.c_air == pytest.approx(TRUTH.k_heat / TRUTH.c_air, rel=0.2)
+
+
 def test_a_shade_that_never_moved_leaves_its_effect_unknown_and_near_the_prior():
     still = identify(PRIOR, lived(TRUTH, days=28, shade_moves=False))
     assert "k_shaded" in still.model.unknown

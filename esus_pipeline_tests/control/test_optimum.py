@@ -126,6 +126,15 @@ def test_a_room_is_heated_before_work_as_late_as_it_can_be_and_no_later():
     assert begins[1] < begins[0] < pd.Timestamp("2026-01-15 08:00", tz=TMV23.zone)
 
 
+def test_a_room_whose_radiators_warm_up_slowly_is_heated_earlier():
+    room = RoomModel.from_site(TMV23, SOUTH)
+    begins = []
+    for seconds in (60.0, 1800.0):
+        early = replace(COLD, as_of=at("2026-01-15T03:00"), models={SOUTH: replace(room, t_radiator=seconds)})
+        begins.append(rows(early, SOUTH).loc[:"2026-01-15 08:00", "heating_setpoint"].eq(20).idxmax())
+    assert pd.Timedelta("15min") <= begins[0] - begins[1] <= pd.Timedelta("45min")
+
+
 def test_a_warm_room_is_spared_by_its_shade_and_not_by_its_machine():
     """Within the margin under the upper limit nothing is cooled, and shades come down all the same."""
     site = TMV23.model_copy(

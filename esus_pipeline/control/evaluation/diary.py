@@ -86,7 +86,7 @@ class Diary:
         return History(
             room=room,
             start=past[0].time - STEP,
-            air=column("air_temperature"),
+            air=_means(column("air_temperature")),
             outdoor=outdoor,
             gain_open=sun[:, 0],
             gain_shaded=sun[:, 1],
@@ -124,6 +124,11 @@ class Diary:
                     middle = observation.time - STEP / 2
                     rows.append((sensor.quantity, middle, float(np.nanmean(sun)), "W/m2", "good"))
         return pd.DataFrame(rows, columns=["quantity", "timestamp", "value", "unit", "quality"])
+
+
+def _means(ends: Array) -> Array:
+    """(N,) means over the steps from what was read at their ends; the first step's begin is taken to be its end."""
+    return (np.append(ends[:1], ends[:-1]) + ends) / 2
 
 
 class _Issue:

@@ -62,6 +62,7 @@ SPREAD = {
     "g_person": 0.7,
     "constant": 4.0,
     "k_heat": 0.7,
+    "t_radiator": 0.7,
     "k_vent": 0.7,
 }
 """Standard deviation of each prior: of the parameter's logarithm, of `constant` in W per m2 of floor."""

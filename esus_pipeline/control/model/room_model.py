@@ -5,7 +5,8 @@
 
 S = k_open (1 - s) gain_open + k_shaded s gain_shaded, with the gains of frames.SOLAR_GAIN and the shade position s,
 0 open .. 1 closed. Q is heat to the air, cooling negative. Radiator and supply air are conductances towards the
-temperature of the water and of the supply air: G (T_source - T_air). With the states known only G T_source is an input
+temperature of the water and of the supply air: G (T_source - T_air); that of the radiator follows its valve with the
+time constant t_radiator. With the states known only G T_source is an input
 and G adds to the losses of the air (argument `conductance` of `discretise`), which keeps the model linear in its state.
 
 Belongs here: the model, its exact discretisation, and the prior from the site's geometry. Does not belong here:
@@ -53,6 +54,8 @@ SURFACE_EXCHANGE = 1 / (1 / (3.45 * 4.5) + 1 / (9.1 * 2.5))
 """W/(K m2 floor) from air to mass, ISO 13790: in series h_is over 4.5 and h_ms over 2.5 m2 surface per m2 floor."""
 INNER_SURFACES = 2.0
 """W/(K m2 floor) to the rooms around, through two floors and inner walls."""
+RADIATOR_TIME = 600.0
+"""s in which a panel radiator follows its valve to 1 - 1/e."""
 SUN_TO_AIR = 0.3
 """Share of the sun that warms air and furniture at once."""
 
@@ -69,6 +72,7 @@ PARAMETERS = {
     "g_person": "W",
     "constant": "W",
     "k_heat": "W/K",
+    "t_radiator": "s",
     "k_vent": "1",
 }
 """What is identified, with its unit."""
@@ -106,6 +110,8 @@ class RoomModel:
     """W that are always there: equipment, neighbours, pipes."""
     k_heat: float
     """W per kelvin between heating water and air at a fully open valve."""
+    t_radiator: float
+    """s in which a radiator follows its valve to 1 - 1/e: its own mass."""
     k_vent: float
     """Supply air as a share of damper position times the greatest flow."""
     building_temperature: float = 21.5
@@ -145,6 +151,7 @@ class RoomModel:
             g_person=PERSON_HEAT + WORKPLACE_HEAT,
             constant=0.0,
             k_heat=room.heating_power / (SUPPLY_WATER - DESIGN_ROOM),
+            t_radiator=RADIATOR_TIME,
             k_vent=1.0,
             area=room.area,
             heating_power=room.heating_power,
@@ -160,6 +167,10 @@ class RoomModel:
     def radiator_conductance(self, valve: Array) -> Array:
         """W/K between air and heating water at valve positions 0 .. 1."""
         return self.k_heat * _emission(valve)
+
+    def radiator_rest(self, step_seconds: float) -> float:
+        """What a step takes over of the radiator's state at the step before: exp(-step / t_radiator), 0 .. 1."""
+        return float(np.exp(-step_seconds / max(self.t_radiator, 1.0)))
 
     def supply_air_conductance(self, damper: Array) -> Array:
         """W/K between room air and supply air at damper positions 0 .. 1."""
@@ -204,7 +215,7 @@ class RoomModel:
         values = {name: float(getattr(self, name)) for name in PARAMETERS}
         bad = [name for name, value in values.items() if not np.isfinite(value)]
         bad += [name for name in ("c_air", "c_mass", "h_am", "h_ao") if values[name] <= 0]
-        negative = ("h_mo", "h_mb", "k_open", "k_shaded", "f_air", "g_person", "k_heat", "k_vent")
+        negative = ("h_mo", "h_mb", "k_open", "k_shaded", "f_air", "g_person", "k_heat", "t_radiator", "k_vent")
         bad += [name for name in negative if values[name] < 0]
         bad += ["f_air"] if values["f_air"] > 1 else []
         if bad:

@@ -1,5 +1,9 @@
 """Running a room model over a history: inputs as heat and conductance, the mass that the air implies, predictions.
 
+Values of a history are means over its steps. A mean temperature stands for the middle of its step, so that from one to
+the next half of each step's inputs is at work (Tustin's rule): taking the inputs of either step alone would shift heat
+by half a step, which shows as radiators that are too weak for their room.
+
 Belongs here: arithmetic of model and history for many starting points at once. Does not belong here: what the model's
 parameters are (see identification) or the best estimate of a state (see kalman).
 """
@@ -18,7 +22,10 @@ Steps = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Motion:
-    """x[k+1] = keep[k] x[k] + push[k] (+ heat_push[k] W) over the N steps of a history; NaN where an input is."""
+    """x[k+1] = keep[k] x[k] + push[k] (+ heat_push[k] W) from the middle of step k to that of the next, N steps.
+
+    NaN where an input is; after the last step its inputs go on.
+    """
 
     keep: Array
     """(N, 2, 2)."""
@@ -32,10 +39,12 @@ def motion(model: RoomModel, history: History) -> Motion:
     """What the inputs of a history do to the model."""
     radiator = model.radiator_conductance(np.where(history.water > history.air, history.valve, 0.0))
     radiator = np.where(np.isnan(history.air), model.radiator_conductance(history.valve), radiator)
+    radiator = _warmed(radiator, model.radiator_rest(STEP_SECONDS))
     supply = model.supply_air_conductance(history.damper)
-    heat = radiator * history.water + supply * history.supply_air - history.cooling
-    keep, source = discretise(model, STEP_SECONDS, radiator + supply)
-    push = pushed(source, history.outdoor, heat, _sun(model, history), history.people)
+    heat = _onward(radiator * history.water + supply * history.supply_air - history.cooling)
+    keep, source = discretise(model, STEP_SECONDS, _onward(radiator + supply))
+    outdoor, sun, people = (_onward(values) for values in (history.outdoor, _sun(model, history), history.people))
+    push = pushed(source, outdoor, heat, sun, people)
     return Motion(keep, push, source[:, :, 1])
 
 
@@ -92,6 +101,17 @@ def _sun(model: RoomModel, history: History) -> Array:
     """W; at night the position of the shade does not matter."""
     dark = history.gain_open == 0
     return np.where(dark, 0.0, model.sun(history.gain_open, history.gain_shaded, history.shade))
+
+
+def _onward(values: Array) -> Array:
+    """(N,) mean of each step and the one after it."""
+    return (values + np.append(values[1:], values[-1:])) / 2
+
+
+def _warmed(wanted: Array, rest: float) -> Array:
+    """(N,) what a radiator gives that goes on with `rest` of what it gave in the step before; NaN as in `wanted`."""
+    given = pd.Series(wanted).ewm(alpha=1 - rest, adjust=False, ignore_na=True).mean().to_numpy()
+    return np.where(np.isnan(wanted), np.nan, given)
 
 
 def _filled(values: Array) -> Array:

@@ -28,6 +28,8 @@ WORSE = 1.2
 LEAST_PREDICTIONS = 24
 """Predictions that models are compared on, at the longest horizon that has as many: windows that are opened every day
 leave none of 24 hours."""
+LATER = ("t_radiator",)
+"""Parameters that rows of earlier versions do not have."""
 ABSURD = 3.0
 """K; a new model with a greater error is refused whatever is in force."""
 
@@ -90,7 +92,8 @@ def to_frame(lessons: Mapping[str, Lesson], trained_at: datetime) -> pd.DataFram
 def from_frame(rows: pd.DataFrame, site: Site) -> dict[str, RoomModel]:
     """The model in force of each room that has one, from rows of frames.ROOM_MODELS up to some night.
 
-    A row whose numbers describe no room is passed over for the one before it.
+    A row whose numbers describe no room is passed over for the one before it. A parameter that the version which wrote
+    the row did not know is the prior's.
     """
     models: dict[str, RoomModel] = {}
     for row in rows.sort_values("trained_at").to_dict("records"):
@@ -130,8 +133,9 @@ def _ranges(identified: Identified) -> dict[str, list[float]]:
 
 def _model(prior: RoomModel, row: Mapping[Any, Any]) -> RoomModel | None:
     rmse = {hours: float(row[f"rmse_{hours}h"]) for hours in HOURS if pd.notna(row[f"rmse_{hours}h"])}
+    names = [name for name in (*PARAMETERS, "building_temperature") if name not in LATER or pd.notna(row[name])]
     model = replace(
-        prior.with_parameters({name: float(row[name]) for name in (*PARAMETERS, "building_temperature")}),
+        prior.with_parameters({name: float(row[name]) for name in names}),
         version=int(row["version"]),
         trained_from=None if pd.isna(row["trained_from"]) else row["trained_from"].to_pydatetime(),
         trained_to=None if pd.isna(row["trained_to"]) else row["trained_to"].to_pydatetime(),

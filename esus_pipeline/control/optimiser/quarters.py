@@ -21,8 +21,6 @@ UNTAUGHT = 0.3
 """K, error of an hour's prediction where no model has been learned."""
 SPARE = 0.5
 """What is aimed for over the band's lower end when people come, as a share of the model's error an hour ahead."""
-WARMING = 0.3
-"""Of a quarter of an hour at full power (5 minutes): what a radiator takes to get warm itself."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
@@ -47,6 +45,8 @@ class Quarters:
     """(M, N) W, greatest heat of the radiator with the water as warm as it is."""
     chill: Array
     """(M, N) W."""
+    carried: Array
+    """(M,) share of a radiator's heat that it gives on into the next step."""
     spare: Array
     """(M,) K that preheating aims over the band's lower end."""
 
@@ -92,6 +92,7 @@ class Quarters:
             rest=np.stack(rest),
             power=np.stack(power),
             chill=np.stack(chill),
+            carried=np.array([model.radiator_rest(_SECONDS) for model in models]),
             spare=spare,
         )
 
@@ -115,9 +116,10 @@ class Quarters:
         -inf where a room at setback is warm enough.
 
         Optimum start: the model is linear, so what heating from step s until work adds is a sum over steps, taken
-        backwards from the start of work. What is still lacking there, over what a kelvin more now is worth there, is
-        what the air of a room at setback lacks now. Where at least half of the power is needed, the setpoint is that
-        of work: a thermostat that closes in on a ramp does not use all of it.
+        backwards from the start of work; what a radiator keeps of a step it gives in those after it. What is still
+        lacking there, over what a kelvin more now is worth there, is what the air of a room at setback lacks now. Where
+        at least half of the power is needed, the setpoint is that of work: a thermostat that closes in on a ramp does
+        not use all of it.
         """
         needed = np.full(self.power.shape, -np.inf)
         begins = 1 + np.flatnonzero(setpoints.occupied[1:] & ~setpoints.occupied[:-1])
@@ -127,12 +129,13 @@ class Quarters:
         air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
         for begin in begins.tolist():
             lacking = comfort + self.spare - air[:, begin]
-            lacking += np.where(lacking > 0, WARMING * self.heat[:, begin - 1, 0] * self.power[:, begin - 1], 0.0)
+            gain = np.zeros(len(self.rooms))
             worth = np.tile([1.0, 0.0], (len(self.rooms), 1))
             for step in range(begin - 1, max(begin - LONGEST_PREHEAT, 0) - 1, -1):
                 if not (lacking > 0).any():
                     break
-                gain = np.einsum("mi,mi->m", worth, self.heat[:, step]) * self.power[:, step]
+                at_once = np.einsum("mi,mi->m", worth, self.heat[:, step]) * self.power[:, step]
+                gain = (1 - self.carried) * at_once + self.carried * gain
                 least = np.where(
                     lacking > gain / 2, comfort, air[:, step + 1] + lacking / np.maximum(worth[:, 0], LEAST_WORTH)
                 )
