@@ -11,7 +11,7 @@ import pandas as pd
 
 from esus_pipeline.alerts.condition import Condition, Severity
 from esus_pipeline.frames import STEP
-from esus_pipeline.quality import FINAL, untouched
+from esus_pipeline.quality import FINAL
 from esus_pipeline.site import Site
 
 SOURCE = "points"
@@ -71,7 +71,7 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
 
 def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Iterator[Condition]:
     paths = {point.id: point.path for point in site.points}
-    for row in states[states["state"].isin(list(_SAYS)) & ~untouched(site, states)].to_dict("records"):
+    for row in states[states["state"].isin(list(_SAYS))].to_dict("records"):
         kind, says, advice = _SAYS[row["state"]]
         point, controller = int(row["point_id"]), str(row["controller"])
         covered = kind == "silent" and controller in late

@@ -4,7 +4,7 @@ import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Rule, no_worst
 from esus_pipeline.frames import BUILDING
-from esus_pipeline.quality import FINAL, SURE, UNTOUCHED, State, untouched
+from esus_pipeline.quality import FINAL, SURE, State
 from esus_pipeline.site import Site
 
 BAD = [State.LATE, State.STUCK, State.IMPLAUSIBLE, State.MISSING, State.NEVER_REPORTED]
@@ -31,7 +31,7 @@ CONTROLLERS = Rule(
 
 
 def judge_points(site: Site, states: pd.DataFrame) -> Day:
-    """Percentage of points in a bad state, apart from those known to be dead and from switches that nobody ever moved.
+    """Percentage of points in a bad state, apart from those known to be dead.
 
     `states` holds the columns window, point_id, room, quantity, controller, state and since of one day's
     frames.POINT_STATE.
@@ -39,15 +39,15 @@ def judge_points(site: Site, states: pd.DataFrame) -> Day:
     if states.empty:
         return Day(pd.DataFrame({"window": states["window"], "value": []}), no_worst())
     dead = site.alerts.dead(states["window"].iloc[0].tz_convert(site.zone).date())
-    rows = states.assign(bad=states["state"].isin(BAD), untouched=untouched(site, states))
-    share = rows[~(rows["untouched"] | rows["point_id"].isin(list(dead)))].groupby("window")["bad"].mean() * 100
+    rows = states.assign(bad=states["state"].isin(BAD))
+    share = rows[~rows["point_id"].isin(list(dead))].groupby("window")["bad"].mean() * 100
     counts = rows[rows["bad"]].groupby(["point_id", "room", "quantity", "controller"], dropna=False, sort=False)
     worst = [
         {
             "subject": f"{quantity} of {room if isinstance(room, str) else BUILDING} ({point})",
             "note": f"{_told(each.iloc[-1])} ({controller})",
             "windows": len(each),
-            "silenced": _silenced(dead.get(int(str(point)), ""), bool(each["untouched"].iloc[-1])),
+            "silenced": _silenced(dead.get(int(str(point)), "")),
         }
         for (point, room, quantity, controller), each in counts
     ]
@@ -57,12 +57,11 @@ def judge_points(site: Site, states: pd.DataFrame) -> Day:
 def _told(row: pd.Series) -> str:
     """State, since when, and how sure that is."""
     since = "" if pd.isna(row["since"]) else f" since {row['since']:%Y-%m-%d %H:%M} UTC"
-    sure = "" if row["untouched"] else f", {SURE[State(row['state'])]}"
-    return f"{row['state'].replace('_', ' ')}{since}{sure}"
+    return f"{row['state'].replace('_', ' ')}{since}, {SURE[State(row['state'])]}"
 
 
-def _silenced(dead: str, switch: bool) -> str:
-    return f"known dead: {dead}" if dead else UNTOUCHED if switch else ""
+def _silenced(dead: str) -> str:
+    return f"known dead: {dead}" if dead else ""
 
 
 def judge_controllers(states: pd.DataFrame) -> Day:

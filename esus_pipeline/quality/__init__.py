@@ -11,14 +11,12 @@ from esus_pipeline.quality.states import (
     FINAL,
     STATE_CODES,
     SURE,
-    UNTOUCHED,
     Progress,
     State,
     controllers,
     judge,
     members,
     progress,
-    untouched,
 )
 
 __all__ = [
@@ -26,7 +24,6 @@ __all__ = [
     "STATE_CODES",
     "SURE",
     "TRAINING",
-    "UNTOUCHED",
     "Arrived",
     "Bounds",
     "Heard",
@@ -44,7 +41,6 @@ __all__ = [
     "new_versions",
     "progress",
     "silent_by_nature",
-    "untouched",
     "versions",
 ]
 """`Walk` goes from the archive to states and ledger day by day; the others are its parts."""

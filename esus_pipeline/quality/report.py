@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, STEP
 from esus_pipeline.quality.bounds import LONGEST
-from esus_pipeline.quality.states import SURE, UNTOUCHED, State, untouched
+from esus_pipeline.quality.states import SURE, State
 from esus_pipeline.readings import Quality, Read
 from esus_pipeline.site import Site
 
@@ -37,7 +37,7 @@ class Report:
     controllers: pd.DataFrame
     worrying: pd.DataFrame
     excused: pd.DataFrame
-    """Points that are not well and need no attention, and why: known to be dead, or switches that nobody changed."""
+    """Points that are not well and need no attention, and why: they are known to be dead."""
     gaps: pd.DataFrame
     points: pd.DataFrame
     contacts: pd.DataFrame
@@ -63,8 +63,7 @@ def quality_report(
     """
     states = read(POINT_STATE, start, end)
     dead = site.alerts.dead(end.astimezone(site.zone).date())
-    excused = untouched(site, states) | states["point_id"].isin(list(dead))
-    states = states.assign(fine=states["state"].isin(FINE) | excused)
+    states = states.assign(fine=states["state"].isin(FINE) | states["point_id"].isin(list(dead)))
     now = states[states["window"] == states["window"].max()]
     flags = read(CLEAN_SERIES, start, end, columns=_COLUMNS)
     gaps = read(GAP, start - LONGEST, end)
@@ -116,14 +115,13 @@ def _controllers(states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 def _excused(now: pd.DataFrame, names: pd.DataFrame, dead: dict[int, str]) -> pd.DataFrame:
     rows = now[now["fine"] & ~now["state"].isin(FINE)].sort_values("point_id")
     known = names.reindex(rows["point_id"])
-    reasons = [f"known dead: {dead[point]}" if point in dead else UNTOUCHED for point in rows["point_id"]]
     return pd.DataFrame(
         {
             "state": rows["state"].str.replace("_", " ").to_numpy(),
             "point": rows["point_id"].to_numpy(),
             "room": known["room"].to_numpy(),
             "quantity": known["quantity"].to_numpy(),
-            "why": reasons,
+            "why": [f"known dead: {dead[point]}" for point in rows["point_id"]],
             "path": known["path"].to_numpy(),
         }
     )

@@ -32,7 +32,7 @@ class State(StrEnum):
     CURRENT = "current"
     """Heard within its bound of what its controller has delivered."""
     SILENT_BY_NATURE = "silent_by_nature"
-    """Its silence says nothing (setpoints, switches); its controller speaks."""
+    """Its silence says nothing (setpoints, switches, also if they never spoke); its controller speaks."""
     LATE = "late"
     """Silent for longer than its bound, or its whole controller is; may still be delivered."""
     STUCK = "stuck"
@@ -42,7 +42,7 @@ class State(StrEnum):
     MISSING = "missing"
     """Late by more than FINAL: lost, unless late data revokes it."""
     NEVER_REPORTED = "never_reported"
-    """Not one reading of it was ever received."""
+    """Not one reading of it was ever received, and it is neither setpoint nor switch."""
 
 
 SURE = {
@@ -53,9 +53,6 @@ SURE = {
     State.NEVER_REPORTED: "nothing of it was ever received: is the point id right?",
 }
 """What a bad state means and how sure it is, for people."""
-
-UNTOUCHED = "nobody has changed it since reading began"
-"""Why a switch that never reported is nothing to worry about."""
 
 STATE_CODES = {state: float(code) for code, state in enumerate(State)}
 """Numbers for dashboards and thresholds."""
@@ -84,7 +81,8 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     used, used_good = bounds.used(newest, own_mark), bounds.used(believed, own_mark)
     used_good[(believed == NEVER) & (newest != NEVER) & ~bounds.silent] = np.inf
     tardy = reached.tardy[:, member]
-    code = _code(ends, newest, used, used_good, tardy, bounds, heard.stuck(ends))
+    switches = np.array([silent_by_nature(point) for point in site.points], dtype=bool)
+    code = _code(ends, newest, used, used_good, tardy, bounds, heard.stuck(ends), switches)
     since = np.where(code == _CODES[State.STUCK], heard.run_start(ends), newest)
     since = np.where(code == _CODES[State.IMPLAUSIBLE], heard.run_start(ends), since)
     plain = np.isin(code, [_CODES[s] for s in (State.CURRENT, State.SILENT_BY_NATURE, State.NEVER_REPORTED)])
@@ -107,12 +105,6 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
 
 
 _MINUTE = timedelta(minutes=1)
-
-
-def untouched(site: Site, states: pd.DataFrame) -> "pd.Series[bool]":
-    """Rows of frames.POINT_STATE that are a switch which never reported: see UNTOUCHED."""
-    switches = [point.id for point in site.points if silent_by_nature(point)]
-    return (states["state"] == State.NEVER_REPORTED) & states["point_id"].isin(switches)
 
 
 @dataclass(frozen=True)
@@ -158,15 +150,23 @@ def _code(
     tardy: Mask,
     bounds: Bounds,
     stuck: Mask,
+    switches: Mask,
 ) -> npt.NDArray[np.intp]:
+    """Codes of the states, [instants, points].
+
+    A switch that never spoke is not late with its controller: nothing of it is known to be under way. Any other point
+    must have spoken once, however long it may be silent.
+    """
+    unheard = newest == NEVER
     silent = np.broadcast_to(bounds.silent[None, :], newest.shape)
     quiet = tardy | (used > 1)
     final = quiet & (ends[:, None] - newest > length(FINAL))
     return np.select(
-        [newest == NEVER, final, quiet, stuck, used_good > 1, silent],
+        [unheard & switches, unheard, final, quiet, stuck, used_good > 1, silent],
         [
             _CODES[state]
             for state in (
+                State.SILENT_BY_NATURE,
                 State.NEVER_REPORTED,
                 State.MISSING,
                 State.LATE,

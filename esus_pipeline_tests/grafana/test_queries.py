@@ -4,6 +4,7 @@ The twin is read over HTTP, the assets run, and the sinks deliver. Faults give o
 nothing depends on what the twin's day had; the same states are looked for in Dagster's UI and on the quality page.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from playwright.sync_api import expect
+from starlette.responses import JSONResponse, Response
 
 from esus_pipeline.alerts.system import points
 from esus_pipeline.archive import Archive
@@ -32,6 +34,7 @@ from esus_pipeline.frames import SAVINGS, STEP
 from esus_pipeline.quality.states import State
 from esus_pipeline.settings import Settings
 from esus_pipeline.simulator import SimulatorConfig
+from esus_pipeline.simulator import faults as twin_faults
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.defs.conftest import open_instance
 from esus_pipeline_tests.grafana.asked import Query, boards, has_values, panel_queries, resolve, rule_queries
@@ -52,6 +55,8 @@ SICK = {
     249781: (State.LATE, r"late since \S+ \S+ UTC, provisional: may still be delivered"),
 }
 """Points that the faults hit, what they are then, and what the check says of them."""
+SWITCH = 752511
+"""A setpoint that says nothing here, ever: it is not among the points that are not well."""
 LIMITS = {
     "celsius": (-40, 130),
     "lux": (0, 120_000),
@@ -65,14 +70,25 @@ LIMITS = {
 
 @contextmanager
 def sick_building() -> Iterator[str]:
-    """A twin with all FAULTS, whose points in SICK would otherwise have spoken at least every hour of the last day."""
+    """A twin with all FAULTS and nothing of SWITCH.
+
+    Without them the points in SICK would have spoken at least every hour of the last day.
+    """
     for seed in count(1):
         with serving(SimulatorConfig(seed=seed, request_s=0, point_s=0, username="demo", password="demo")) as url:
             if steady(url):
                 for name in FAULTS:
                     httpx.post(f"{url}/faults/{name}").raise_for_status()
-                yield url
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setitem(twin_faults.FAULTS, "switch_never", twin_faults.Fault("", "bms", without_switch))
+                    httpx.post(f"{url}/faults/switch_never").raise_for_status()
+                    yield url
                 return
+
+
+async def without_switch(body: bytes, context: twin_faults.Context) -> Response:
+    records = json.loads(body)
+    return JSONResponse([each for each in records if not context.ids or each["externallogid"] != SWITCH])
 
 
 def steady(twin: str) -> bool:
@@ -175,6 +191,7 @@ def test_the_quality_dashboard_shows_every_state_whose_it_is_and_every_check(fil
     assert all(count["count"] >= 1 for [count] in answers["Points by state"])
     table = {int(row["Point"]): row for row in answers["Points that are not well, and since when"][0]}
     assert {point: table[point]["State"] for point in SICK} == {point: state for point, (state, _) in SICK.items()}
+    assert SWITCH not in table
     ages = {point: table[point]["Newest reading"] for point in SICK}
     assert ages[6023] is None
     assert 510 < ages[6397] < 660

@@ -37,8 +37,8 @@ def test_a_silent_point_is_named_with_its_gap_and_its_name_is_escaped(tmp_path):
     archive.merge(GAP, gaps)
     report = quality_report(archive.read, site, DAY, DAY + hours(24), [("window_open of 1.213 (9)", "never said open")])
     words = quality_words(report)
-    assert "1 of 7 points need attention at 2026-03-11 00:00 UTC: 4 current, 2 missing, 1 never reported." in words
-    assert "need no attention (2)" in words
+    assert "1 of 7 points need attention at 2026-03-11 00:00 UTC: 4 current, 1 silent by nature, 2 missing." in words
+    assert "need no attention (1)" in words
     assert "known dead: broken since May" in words
     assert "2026-03-10 05:55" in words
     assert "still silent" in words

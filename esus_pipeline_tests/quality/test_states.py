@@ -115,6 +115,32 @@ def test_a_point_that_never_spoke_one_that_is_stuck_and_those_that_talk_nonsense
     assert state_at(archive, site, hours(12)).loc[3:6].to_dict() == expected
 
 
+def test_a_switch_that_never_spoke_is_silent_by_nature_whatever_its_controller_does_and_a_sensor_never_reported(
+    site, tmp_path
+):
+    people = point(10, "/A/p", "occupants", "person", "measurement")  # may be silent for days
+    site, archive = with_points(site, (*site.points, people)), Archive(tmp_path)
+    rows = without(readings(site, DAY, DAY + hours(24)), {3, 7, 10}, DAY, DAY + hours(24))
+    archive.merge(CLEAN_SERIES, without(rows, set(range(1, 8)), DAY + hours(6), DAY + hours(24)))
+    for clock, others in [(6.5, State.CURRENT), (7.5, State.LATE), (15, State.MISSING)]:
+        states, gaps = Walk(archive.read, site).judge(DAY + hours(clock) - STEP, DAY + hours(clock))
+        states = states.set_index("point_id")
+        assert states.loc[1, "state"] == others
+        assert states.loc[7, "state"] == State.SILENT_BY_NATURE
+        assert set(states.loc[[3, 10], "state"]) == {State.NEVER_REPORTED}
+        assert states.loc[[3, 7, 10], ["since", "age_minutes"]].isna().all(axis=None)
+        assert not {3, 7, 10} & set(gaps["point_id"])
+
+
+def test_a_controller_that_never_said_anything_has_never_reported_but_for_its_switches(site, tmp_path):
+    archive = Archive(tmp_path)
+    archive.merge(CLEAN_SERIES, without(readings(site, DAY, DAY + hours(24)), set(range(1, 8)), DAY, DAY + hours(24)))
+    states = state_at(archive, site, hours(15))
+    assert set(states.loc[1:6]) == {State.NEVER_REPORTED}
+    assert states[7] == State.SILENT_BY_NATURE
+    assert set(states.loc[8:9]) == {State.CURRENT}
+
+
 def test_windows_judged_live_one_by_one_and_later_in_one_walk_agree(site, tmp_path):
     archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
     rows = without(rows, {2}, DAY + hours(3), DAY + hours(7))
