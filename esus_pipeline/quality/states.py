@@ -82,7 +82,8 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     used_good[(believed == NEVER) & (newest != NEVER) & ~bounds.silent] = np.inf
     tardy = reached.tardy[:, member]
     switches = np.array([silent_by_nature(point) for point in site.points], dtype=bool)
-    code = _code(ends, newest, used, used_good, tardy, bounds, heard.stuck(ends), switches)
+    answered = np.where(used > 1, newest, np.maximum(newest, own_mark))
+    code = _code(ends, newest, answered, used, used_good, tardy, bounds, heard.stuck(ends), switches)
     since = np.where(code == _CODES[State.STUCK], heard.run_start(ends), newest)
     since = np.where(code == _CODES[State.IMPLAUSIBLE], heard.run_start(ends), since)
     plain = np.isin(code, [_CODES[s] for s in (State.CURRENT, State.SILENT_BY_NATURE, State.NEVER_REPORTED)])
@@ -145,6 +146,7 @@ def controllers(site: Site) -> list[str]:
 def _code(
     ends: Ints,
     newest: Ints,
+    answered: Ints,
     used: Floats,
     used_good: Floats,
     tardy: Mask,
@@ -152,15 +154,16 @@ def _code(
     stuck: Mask,
     switches: Mask,
 ) -> npt.NDArray[np.intp]:
-    """Codes of the states, [instants, points].
+    """Codes of the states, [instants, points]; nothing is amiss with a point until `answered`.
 
-    A switch that never spoke is not late with its controller: nothing of it is known to be under way. Any other point
+    That is its newest reading where it should have spoken since, and how far its controller has delivered where it need
+    not: a setpoint of last month is not lost because its controller is an hour late. A switch that never spoke is not late with its controller: nothing of it is known to be under way. Any other point
     must have spoken once, however long it may be silent.
     """
     unheard = newest == NEVER
     silent = np.broadcast_to(bounds.silent[None, :], newest.shape)
     quiet = tardy | (used > 1)
-    final = quiet & (ends[:, None] - newest > length(FINAL))
+    final = quiet & (ends[:, None] - answered > length(FINAL))
     return np.select(
         [unheard & switches, unheard, final, quiet, stuck, used_good > 1, silent],
         [

@@ -132,6 +132,14 @@ def test_a_switch_that_never_spoke_is_silent_by_nature_whatever_its_controller_d
         assert not {3, 7, 10} & set(gaps["point_id"])
 
 
+def test_a_setpoint_of_long_ago_is_not_lost_because_its_controller_is_an_hour_late(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(48))
+    rows = without(rows, {7}, DAY + hours(1), DAY + hours(48))
+    archive.merge(CLEAN_SERIES, without(rows, set(range(1, 8)), DAY + hours(30), DAY + hours(48)))
+    for clock, expected in [(30.25, State.SILENT_BY_NATURE), (31.5, State.LATE), (39, State.MISSING)]:
+        assert state_at(archive, site, hours(clock))[7] == expected
+
+
 def test_a_controller_that_never_said_anything_has_never_reported_but_for_its_switches(site, tmp_path):
     archive = Archive(tmp_path)
     archive.merge(CLEAN_SERIES, without(readings(site, DAY, DAY + hours(24)), set(range(1, 8)), DAY, DAY + hours(24)))
