@@ -149,7 +149,7 @@ POINT_STATE = Frame(
                 "UTC",
                 "late, missing: the newest reading; stuck, implausible: the first such reading; else missing",
             ),
-            _number("age_minutes", "min", "age of the newest reading at the end of the window"),
+            _number("age_minutes", "min", "of the newest reading when the window ends; missing before the first one"),
             _number("bound_minutes", "min", "own silence that is normal now; missing where silence says nothing"),
             _number("controller_late_minutes", "min", "how far the controller's watermark is behind the window's end"),
             _number("controller_bound_minutes", "min", "how far behind is normal for the controller"),

@@ -157,8 +157,9 @@ def _code(
     """Codes of the states, [instants, points]; nothing is amiss with a point until `answered`.
 
     That is its newest reading where it should have spoken since, and how far its controller has delivered where it need
-    not: a setpoint of last month is not lost because its controller is an hour late. A switch that never spoke is not late with its controller: nothing of it is known to be under way. Any other point
-    must have spoken once, however long it may be silent.
+    not: a setpoint of last month is not lost because its controller is an hour late. A switch that never spoke is not
+    late with its controller: nothing of it is known to be under way. Any other point must have spoken once, however
+    long it may be silent.
     """
     unheard = newest == NEVER
     silent = np.broadcast_to(bounds.silent[None, :], newest.shape)

@@ -21,7 +21,7 @@ from esus_pipeline.site import Site
 
 SUN = ("k_open", "k_shaded", "f_air")
 """What a shade that moves in the sun teaches."""
-HEAT = ("k_heat", "c_mass", "h_am", "c_air")
+HEAT = ("k_heat", "t_radiator", "c_mass", "h_am", "c_air")
 """What a step of the heating setpoint teaches."""
 BLOCK = timedelta(hours=2)
 """Between two moves of a shade; the dwell that its motor is allowed."""
