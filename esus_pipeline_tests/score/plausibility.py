@@ -1,8 +1,8 @@
 """Nonsense: spikes, stuck values and unit jumps put into temperatures and CO2 of the scored weeks, and who flags them.
 
 An episode counts as found when any of its readings is flagged; precision is over readings: of those that were
-flagged, how many had been tampered with. Recorded readings that no air of the room can explain (see inspection) are
-faults that nobody labelled: they count neither way. `precision_as_recorded` counts them as honest.
+flagged, how many had been tampered with. Recorded readings that are labelled as faults themselves (see labels) count
+neither way; `precision_as_recorded` counts them as honest.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import pandas as pd
 
 from esus_pipeline.quality import learn
 from esus_pipeline.readings import Quality, clean
-from esus_pipeline_tests.score.inspection import impossible
+from esus_pipeline_tests.score.labels import recorded_faults
 from esus_pipeline_tests.score.worlds import World
 
 QUANTITIES = ("air_temperature", "co2")
@@ -98,7 +98,7 @@ def score(world: World, seeds: range) -> pd.DataFrame:
     site, start = world.site, world.start
     rhythm = learn(site, clean(site, world.training, None, start), start)
     before = world.training[world.training["timestamp"] >= pd.Timestamp(start) - timedelta(days=2)]
-    faults = impossible(world).assign(recorded_fault=True)
+    faults = recorded_faults().assign(recorded_fault=True)
     rows = []
     for seed in seeds:
         for fault in FAULTS:
