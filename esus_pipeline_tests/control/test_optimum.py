@@ -208,6 +208,20 @@ def test_a_plan_costs_no_less_than_its_bounds_and_a_paid_view_keeps_shades_up():
     assert not plan_group(replace(task.problem, prices=paid)).closed[task.problem.viewed].any()
 
 
+def test_an_empty_warm_room_lets_the_sun_of_a_cold_weekend_in_for_the_rooms_around():
+    saturday = cases.inputs(TMV23, at("2026-01-17T05:00"), mean=-3, temperature=24)
+    down = dict.fromkeys(TMV23.room_ids, ShadeState(1.0, at("2026-01-16T15:00"), 1))
+    [task, *_] = outlook(replace(saturday, shades=down), shade_groups(TMV23))
+    problem = within_reason(task.problem, Unshaded.of(task.problem))
+    sunny = problem.gain_open.sum(axis=0)[:14] > 1000
+    assert sunny.sum() > 3
+    assert not plan_group(problem).closed[:14][sunny].any()
+    alone = plan_group(replace(problem, prices=replace(problem.prices, sun=0.0)))
+    assert alone.closed[:14][sunny].all()
+    [mild, *_] = outlook(cases.inputs(TMV23, at("2026-04-18T05:00"), mean=10), shade_groups(TMV23))
+    assert mild.problem.prices.sun == 0
+
+
 def test_a_day_in_the_dark_costs_more_than_two_half_days(monkeypatch):
     site = TMV23.model_copy(
         update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}

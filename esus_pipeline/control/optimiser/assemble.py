@@ -272,10 +272,23 @@ def _into_glare(problem: GroupProblem) -> Mask:
     return np.asarray(soon & problem.may_close & ~problem.blocked)
 
 
+def _kept_out(problem: GroupProblem) -> Array:
+    """(H,) kWh of sun in an hour that stay outside a closed shade, all rooms."""
+    return (
+        np.asarray(
+            sum(
+                model.k_open * opened - model.k_shaded * shaded
+                for model, opened, shaded in zip(problem.models, problem.gain_open, problem.gain_shaded, strict=True)
+            )
+        )
+        / 1000
+    )
+
+
 def _cost(problem: GroupProblem, at: Index) -> Array:
     prices, rooms = problem.prices, len(problem.models)
     cost = np.zeros(at.size)
-    cost[at.closed] = rooms * prices.view * problem.viewed
+    cost[at.closed] = rooms * prices.view * problem.viewed + prices.sun * _kept_out(problem)
     cost[at.gloom] = rooms * prices.view * (GLOOM - 1)
     cost[at.lower] = cost[at.lift] = prices.move * rooms
     cost[at.room["heating"]] = prices.heat

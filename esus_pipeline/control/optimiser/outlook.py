@@ -36,6 +36,10 @@ QUARTERS = 4
 """Steps of 15 minutes in an hour."""
 LEAST_HOURS = 12
 """A shorter outlook is not planned on."""
+COLD = 6.0
+"""degC, mean outdoors, below which the rooms around are heated, so that they use what a sunny one passes on."""
+HARVEST = 0.4
+"""Of a kWh of sun that a room lets in while it is COLD: the heat that it spares the rooms around, and its own later."""
 SUN_AT_WORK = 120.0
 """W/m2 on the facade from which a shade may be lowered while people work: for the sun, never for a bright sky."""
 LIGHT = 30.0
@@ -179,6 +183,7 @@ class _Whole:
             cooling=hourly(electricity) / tariffs.cooling_cop,
             comfort=control.comfort_price,
             view=control.view_price,
+            sun=HARVEST * tariffs.heat if np.nanmean(self.horizon.outdoor) < COLD else 0.0,
             move=control.move_price,
         )
 
