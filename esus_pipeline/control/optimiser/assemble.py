@@ -39,8 +39,8 @@ GLOOM = 3.0
 """What a further hour costs, in plain ones."""
 DAZZLED = 0.5
 """Chance of somebody in the sun from which a shade is not raised shortly before it."""
-SOON = 2
-"""Hours that are shortly before it."""
+SOON, SOON_IN_WINTER = 2, 1
+"""Hours that are shortly before it, and where sun that is kept out has a price."""
 ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
 """Per room and step, after the group's `closed`, `lower`, `raise`, and `gloom` by day."""
 
@@ -267,8 +267,9 @@ def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
 
 def _into_glare(problem: GroupProblem) -> Mask:
     """(H,) where a shade that may stay down is not raised, because it would have to come down again for people."""
-    dazzling = np.pad(problem.dazzled > DAZZLED, (0, SOON - 1))
-    soon = np.lib.stride_tricks.sliding_window_view(dazzling, SOON).any(axis=1)
+    hours = SOON_IN_WINTER if problem.prices.sun else SOON
+    dazzling = np.pad(problem.dazzled > DAZZLED, (0, hours - 1))
+    soon = np.lib.stride_tricks.sliding_window_view(dazzling, hours).any(axis=1)
     return np.asarray(soon & problem.may_close & ~problem.blocked)
 
 

@@ -116,10 +116,10 @@ class Quarters:
         -inf where a room at setback is warm enough.
 
         Optimum start: the model is linear, so what heating from step s until work adds is a sum over steps, taken
-        backwards from the start of work; what a radiator keeps of a step it gives in those after it. What is still
-        lacking there, over what a kelvin more now is worth there, is what the air of a room at setback lacks now. Where
-        at least half of the power is needed, the setpoint is that of work: a thermostat that closes in on a ramp does
-        not use all of it.
+        backwards from the start of work. What a radiator keeps of a step it gives in those after it, and what it keeps
+        at the start of work warms the first step, whose mean is to be warm enough. What is still lacking there, over
+        what a kelvin more now is worth there, is what the air of a room at setback lacks now. Where at least half of
+        the power is needed, the setpoint is that of work: a thermostat that closes in on a ramp does not use all of it.
         """
         needed = np.full(self.power.shape, -np.inf)
         begins = 1 + np.flatnonzero(setpoints.occupied[1:] & ~setpoints.occupied[:-1])
@@ -129,6 +129,7 @@ class Quarters:
         air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
         for begin in begins.tolist():
             lacking = comfort + self.spare - air[:, begin]
+            lacking -= self.carried * self.heat[:, begin - 1, 0] * self.power[:, begin - 1] / 2
             gain = np.zeros(len(self.rooms))
             worth = np.tile([1.0, 0.0], (len(self.rooms), 1))
             for step in range(begin - 1, max(begin - LONGEST_PREHEAT, 0) - 1, -1):
