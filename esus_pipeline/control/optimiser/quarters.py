@@ -17,10 +17,6 @@ from esus_pipeline.frames import STEP
 
 LONGEST_PREHEAT = 32
 """Steps before work at which heating begins at the earliest (8 hours)."""
-UNTAUGHT = 0.3
-"""K, error of an hour's prediction where no model has been learned."""
-SPARE = 0.5
-"""What is aimed for over the band's lower end when people come, as a share of the model's error an hour ahead."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
@@ -47,8 +43,6 @@ class Quarters:
     """(M, N) W."""
     carried: Array
     """(M,) share of a radiator's heat that it gives on into the next step."""
-    spare: Array
-    """(M,) K that preheating aims over the band's lower end."""
 
     @classmethod
     def ahead(
@@ -83,7 +77,6 @@ class Quarters:
             power.append(np.clip(model.k_heat * (water - setpoints.heating), 0.0, site.rooms[room].heating_power))
         chill = [cooling_limit(site, room, setpoints.cooling, supply, setpoints.occupied) for room in rooms]
         start = np.stack([horizon.temperature[rooms], _mass(optimum, place[0], rooms, horizon)], axis=-1)
-        spare = SPARE * np.array([model.rmse.get(1, UNTAUGHT) for model in models])
         return cls(
             rooms=rooms,
             start=start,
@@ -93,7 +86,6 @@ class Quarters:
             power=np.stack(power),
             chill=np.stack(chill),
             carried=np.array([model.radiator_rest(_SECONDS) for model in models]),
-            spare=spare,
         )
 
     def path(self, heating: Array, cooling: Array) -> Array:
@@ -128,7 +120,7 @@ class Quarters:
         idle = np.broadcast_to(setpoints.least, self.power.shape)
         air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
         for begin in begins.tolist():
-            lacking = comfort + self.spare - air[:, begin]
+            lacking = comfort - air[:, begin]
             lacking -= self.carried * self.heat[:, begin - 1, 0] * self.power[:, begin - 1] / 2
             gain = np.zeros(len(self.rooms))
             worth = np.tile([1.0, 0.0], (len(self.rooms), 1))
