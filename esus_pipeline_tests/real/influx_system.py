@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 
@@ -29,7 +29,7 @@ class System:
         self.environment = environment(
             ESUS_SITE="tmv23",
             ESUS_DATA_DIR=str(self.data),
-            ESUS_DATA_START=f"{datetime.now(UTC):%Y-%m-%d}",
+            ESUS_DATA_START=f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d}",  # a day without a window is no start
             ESUS_BMS_URL=twin,
             ESUS_BMS_USERNAME=USERNAME,
             ESUS_BMS_PASSWORD=PASSWORD,
