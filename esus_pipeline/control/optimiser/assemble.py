@@ -275,15 +275,8 @@ def _into_glare(problem: GroupProblem) -> Mask:
 
 def _kept_out(problem: GroupProblem) -> Array:
     """(H,) kWh of sun in an hour that stay outside a closed shade, all rooms."""
-    return (
-        np.asarray(
-            sum(
-                model.k_open * opened - model.k_shaded * shaded
-                for model, opened, shaded in zip(problem.models, problem.gain_open, problem.gain_shaded, strict=True)
-            )
-        )
-        / 1000
-    )
+    rooms = zip(problem.models, problem.gain_open, problem.gain_shaded, strict=True)
+    return np.sum([room.k_open * opened - room.k_shaded * shaded for room, opened, shaded in rooms], axis=0) / 1000
 
 
 def _cost(problem: GroupProblem, at: Index) -> Array:
