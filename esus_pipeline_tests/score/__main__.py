@@ -61,7 +61,8 @@ def missed(world: World, told: pd.DataFrame, nonsense: pd.DataFrame) -> list[str
     if world.name == "ou44":
         for row in nonsense.to_dict("records"):
             name = f"{row['fault']} of {row['quantity']}"
-            promises.append((f"precision of {name}", row["precision"], row["precision"] >= 0.95))
+            honest = row["precision_as_recorded"]
+            promises.append((f"precision of {name}, nothing left out,", honest, honest >= 0.95))
             promises.append((f"recall of {name}", row["recall"], row["recall"] >= 0.90))
     return [f"{what} is {figure:.3f}" for what, figure, kept in promises if not kept]
 
