@@ -107,6 +107,10 @@ def test_a_shade_is_not_raised_shortly_before_people_would_be_dazzled():
     dazzled = dear.dazzled > 0.5
     assert dazzled[:6].any()
     assert not dazzled[raised : raised + dear.dwell].any()
+    glare = np.isin(np.arange(dear.steps), [1, 2])
+    morning = replace(dear, dazzled=glare.astype(float), viewed=~glare)
+    assert plan_group(morning).closed[:3].all()
+    assert not plan_group(replace(morning, prices=replace(morning.prices, sun=0.01))).closed[0]
     calm = replace(dear, dazzled=np.zeros(dear.steps), viewed=np.ones(dear.steps, dtype=bool))
     assert not plan_group(calm).closed[0]
 

@@ -3,7 +3,7 @@
 It looked at the largest steps and there-and-backs of CO2 and temperature in the whole month, beside people counters,
 damper, the other room and the mass balance; a reading counts where it would bet nine to one. In `labels.csv`: an hour
 and a half of 8 April with the breath of hundreds of people, and an empty room's CO2 far below that of outdoor air on
-three days. Left out: the doubtful ones, and a sensor that is 100 ppm low all month, which is a calibration and no event.
+three days. Left out: the doubtful ones, and a sensor that is 100 ppm low all month, which is calibration.
 """
 
 from pathlib import Path
