@@ -3,14 +3,15 @@
 Belongs here: rules on arrays of readings ordered by point and time (microseconds). Does not belong here: the
 vocabulary and the rate rule (see quality), the limits of a quantity (see site.quantities).
 
-No rule looks at a later reading, and none further back than MEMORY; so a verdict given live is the one that a
-backfill gives, however much history is at hand.
+No rule looks at a reading of a later window, and none further back than MEMORY; so a verdict given live is the one
+that a backfill gives, however much history is at hand.
 """
 
 from datetime import timedelta
 
 import numpy as np
 
+from esus_pipeline.frames import STEP
 from esus_pipeline.instants import Floats, Ints, Mask, length
 
 MEMORY = timedelta(hours=25)
@@ -42,7 +43,8 @@ _TEMPERATURE_SCALES = (*_SCALES, (5 / 9, -160 / 9), (1.0, -273.15))
 def spikes(point: Ints, time: Ints, value: Floats, jump: Floats) -> Mask:
     """Readings far from the median of the WITNESSES before them (a causal Hampel filter) and from the last of them.
 
-    So a spike is flagged, the return from it is not, and a lasting step costs one reading.
+    So a spike is flagged and the return from it is not. A step is none where it is seen to last, by FEWEST readings of
+    its window in a row.
 
     Hampel, The influence curve and its role in robust estimation, JASA 69 (1974). `jump` is how far a reading may
     honestly be off, NaN for any; the same is added for every hour since the last witness, at most LONG times.
@@ -64,6 +66,12 @@ def spikes(point: Ints, time: Ints, value: Floats, jump: Floats) -> Mask:
     hours = (time[rows] - time[rows - 1]) / _HOUR
     allowed = jump[rows] * (1 + np.minimum(hours, LONG)) + SPREADS * spread
     verdict[rows] = np.abs(value[rows] - middle) > allowed
+    side = np.sign(value[rows] - middle)
+    steps = rows[:, None] + np.arange(1, FEWEST)
+    after = np.minimum(steps, len(point) - 1)
+    beside = (steps == after) & _together(point, time, rows[:, None], after)
+    stays = (value[after] - middle[:, None]) * side[:, None] > allowed[:, None]
+    verdict[rows] &= ~(beside & stays).all(axis=1)
     return verdict
 
 
@@ -88,6 +96,8 @@ def stuck(point: Ints, time: Ints, value: Floats, still: Floats) -> Mask:
 def unit_jumps(point: Ints, time: Ints, value: Floats, low: Floats, high: Floats, celsius: Mask) -> Mask:
     """Readings outside the point's usual levels that another unit would bring inside, two of them in a row.
 
+    The first of a row is one of them where the second belongs to its window.
+
     `low` and `high` are the usual levels, NaN where they are unknown.
     """
     margin = (high - low) / 2
@@ -99,7 +109,10 @@ def unit_jumps(point: Ints, time: Ints, value: Floats, low: Floats, high: Floats
             there = value[rows] * factor + offset
             explained[rows] |= chosen & (there >= low[rows]) & (there <= high[rows])
     verdict = np.zeros(len(point), dtype=bool)
-    verdict[1:] = explained[1:] & explained[:-1] & _before(point, time, 1)
+    both = explained[1:] & explained[:-1] & _before(point, time, 1)
+    here = np.arange(len(point) - 1)
+    verdict[1:] = both
+    verdict[:-1] |= both & _together(point, time, here, here + 1)
     return verdict
 
 
@@ -116,6 +129,12 @@ def twin_values(point: Ints, time: Ints, value: Floats, good: Mask, twin: Ints) 
         young = (at >= 0) & (time[rows] - time[near] <= length(TWIN_AGE))
         found[rows] = np.where(young, value[near], np.nan)
     return found
+
+
+def _together(point: Ints, time: Ints, one: Ints, other: Ints) -> Mask:
+    """Whether rows are of the same point and window."""
+    window = length(STEP)
+    return np.asarray((point[one] == point[other]) & (time[one] // window == time[other] // window))
 
 
 def _before(point: Ints, time: Ints, back: int) -> Mask:

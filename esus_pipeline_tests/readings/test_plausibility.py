@@ -23,10 +23,28 @@ def rhythm(**columns: object) -> pd.DataFrame:
     return RHYTHM.conform(rows.assign(**columns))
 
 
-def test_a_spike_is_flagged_and_neither_the_return_nor_a_lasting_step_beyond_its_first_reading():
-    wave = [21 + k % 3 / 10 for k in range(10)]
-    assert flags([*wave, 24.5, *wave]) == ["good"] * 10 + ["spike"] + ["good"] * 10
-    assert flags([*wave, 24.5, 24.6, 24.5, 24.6]) == ["good"] * 10 + ["spike"] + ["good"] * 3
+WAVE = [21 + k % 3 / 10 for k in range(9)]
+
+
+def test_a_spike_of_one_reading_or_two_is_flagged_and_the_return_is_not():
+    assert flags([*WAVE, 24.5, *WAVE]) == ["good"] * 9 + ["spike"] + ["good"] * 9
+    assert flags([*WAVE, 24.5, 24.6, *WAVE])[:10] == ["good"] * 9 + ["spike"]
+
+
+def test_a_step_that_three_readings_of_a_window_confirm_is_no_spike():
+    assert set(flags([*WAVE, 24.5, 24.6, 24.5])) == {"good"}
+    down = flags([24.5 - value + 21 for value in WAVE] + [21.0, 20.9, 21.0])
+    assert set(down) == {"good"}
+
+
+def test_readings_of_the_next_window_confirm_nothing():
+    assert flags([*WAVE, 21.1, 24.5, 24.6, 24.5, 24.6])[9:] == ["good", "spike", "good", "good", "good"]
+
+
+def test_a_verdict_does_not_change_when_the_next_window_comes():
+    values = [*WAVE, 21.1, 24.5, 24.6, 24.5, 21.0]
+    for windows in range(3, len(values) // 3):
+        assert flags(values[: 3 * windows]) == flags(values)[: 3 * windows]
 
 
 def test_a_fast_but_steady_rise_is_no_spike():
@@ -45,7 +63,9 @@ def test_a_stuck_sensor_is_flagged_when_it_was_never_so_still():
 def test_another_unit_is_recognised_by_the_usual_levels():
     levels = rhythm(level_low=[380.0, 380.0], level_high=[900.0, 900.0])
     told = flags([450, 460, 455, 450, 4550, 4500, 4520, 450], point=60, rhythm=levels)
-    assert told[4:] == ["rate", "unit_jump", "unit_jump", "rate"]
+    assert told[4:] == ["unit_jump", "unit_jump", "unit_jump", "rate"]
+    alone = flags([450, 460, 455, 450, 460, 4550, 4500, 450], point=60, rhythm=levels)
+    assert alone[5:] == ["rate", "unit_jump", "rate"]  # the second belongs to the next window
     assert flags([450, 460, 455, 450, 900, 1200, 1500], point=60, rhythm=levels)[-1] != "unit_jump"
 
 

@@ -1,8 +1,7 @@
 """Nonsense: spikes, stuck values and unit jumps put into temperatures and CO2 of the scored weeks, and who flags them.
 
 An episode counts as found when any of its readings is flagged; precision is over readings: of those that were
-flagged, how many had been tampered with. Recorded readings that are labelled as faults themselves (see labels) count
-neither way; `precision_as_recorded` counts them as honest.
+flagged, how many had been tampered with. What was recorded counts as honest, whatever it was.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import pandas as pd
 
 from esus_pipeline.quality import learn
 from esus_pipeline.readings import Quality, clean
-from esus_pipeline_tests.score.labels import recorded_faults
 from esus_pipeline_tests.score.worlds import World
 
 QUANTITIES = ("air_temperature", "co2")
@@ -98,22 +96,18 @@ def score(world: World, seeds: range) -> pd.DataFrame:
     site, start = world.site, world.start
     rhythm = learn(site, clean(site, world.training, None, start), start)
     before = world.training[world.training["timestamp"] >= pd.Timestamp(start) - timedelta(days=2)]
-    faults = recorded_faults().assign(recorded_fault=True)
     rows = []
     for seed in seeds:
         for fault in FAULTS:
             raw, episodes = _strike(world, fault, seed)
             series = clean(site, pd.concat([before, raw]), world.start, world.end, rhythm)
-            joined = series.merge(episodes, on=_KEY).merge(faults, on=_KEY, how="left")
-            rows += [{"fault": fault, **row} for row in _judged(joined, FLAGS[fault])]
+            rows += [{"fault": fault, **row} for row in _judged(series.merge(episodes, on=_KEY), FLAGS[fault])]
     table = pd.DataFrame(rows).groupby(["fault", "quantity"], sort=False).sum().reset_index()
     total = table.groupby("fault", sort=False).sum(numeric_only=True).reset_index().assign(quantity="all")
     table = pd.concat([table, total], ignore_index=True).sort_values(["fault", "quantity"], ignore_index=True)
     table["recall"] = table["found"] / table["episodes"]
-    table["precision"] = table["right"] / (table["flagged"] - table["flagged_recorded_faults"])
-    table["precision_as_recorded"] = table["right"] / table["flagged"]
-    wrong = table["flagged"] - table["flagged_recorded_faults"] - table["right"]
-    table["false_per_week"] = wrong / (len(seeds) * world.weeks)
+    table["precision"] = table["right"] / table["flagged"]
+    table["false_per_week"] = (table["flagged"] - table["right"]) / (len(seeds) * world.weeks)
     return table
 
 
@@ -140,7 +134,6 @@ def _judged(joined: pd.DataFrame, flags: set[Quality]) -> list[dict[str, object]
     for quantity, part in judged.groupby("quantity"):
         flagged = part["quality"].isin(flags)
         struck = part["episode"] >= 0
-        recorded = part["recorded_fault"].notna() & ~struck
         episodes = part[struck].groupby(["point_id", "episode"])
         rows.append(
             {
@@ -148,7 +141,6 @@ def _judged(joined: pd.DataFrame, flags: set[Quality]) -> list[dict[str, object]
                 "episodes": episodes.ngroups,
                 "found": int(flagged[struck].groupby([part["point_id"], part["episode"]]).any().sum()),
                 "flagged": int(flagged.sum()),
-                "flagged_recorded_faults": int((flagged & recorded).sum()),
                 "right": int((flagged & struck).sum()),
                 "readings_struck": int(struck.sum()),
                 "readings_found": int((flagged & struck).sum()),
