@@ -103,6 +103,8 @@ class Conditions:
     """Greatest share of the working hours with the shade down, all rooms together; glare may take more."""
     moves: float = np.inf
     """Most moves of a shade per room, all rooms together on average; wind and glare may take more."""
+    dwell: int = 1
+    """Steps that a shade stays down at least, wind apart."""
 
 
 def least_cost(
@@ -189,7 +191,7 @@ def _least_cost(
     """The rooms of one group; its shade is up before the first step."""
     at = _Index.of(len(rows), len(keep_to.low))
     balance, known = _balance(rooms, rows, start, at)
-    limits, most = _comfort(start[rows, 0], keep_to, at)
+    limits, most = _limits(start[rows, 0], keep_to, at)
     hours = STEP_S / HOUR
     cost = np.zeros(at.size)
     cost[at.heating], cost[at.cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
@@ -275,11 +277,16 @@ def _balance(rooms: LinearRooms, rows: list[int], start: Floats, at: _Index) -> 
     return _matrix(terms, (line.size + len(step), at.size)), np.append(known.ravel(), np.zeros(len(step)))
 
 
-def _comfort(air: Floats, keep_to: Conditions, at: _Index) -> tuple[coo_array, Floats]:
-    """The band for the mean of the air over each step, from `air` (M,) degC at the start, and how far it is missed."""
+def _limits(air: Floats, keep_to: Conditions, at: _Index) -> tuple[coo_array, Floats]:
+    """The band for the mean of the air over each step, from `air` (M,) degC at the start, and how far it is missed.
+
+    And what was lowered within the dwell time is down still (Rajan and Takriti 2005).
+    """
     below = np.arange(at.air.size).reshape(at.air.shape)
     above, one = below + below.size, np.ones(at.air.shape)
     half = one / 2
+    dwelling = np.flatnonzero(~_within(keep_to.blocked, keep_to.dwell))
+    still = 2 * below.size + np.arange(len(dwelling))
     terms = [
         (below, at.air, -half),
         (below[:, 1:], at.air[:, :-1], -half[:, 1:]),
@@ -287,11 +294,23 @@ def _comfort(air: Floats, keep_to: Conditions, at: _Index) -> tuple[coo_array, F
         (above, at.air, half),
         (above[:, 1:], at.air[:, :-1], half[:, 1:]),
         (above, at.over, -one),
+        (still, at.shade[dwelling], -np.ones(len(still))),
     ]
+    for lag in range(keep_to.dwell):
+        known = dwelling >= lag
+        terms.append((still[known], at.lower[dwelling[known] - lag], np.ones(known.sum())))
     at_start = np.zeros(at.air.shape)
     at_start[:, 0] = air / 2
-    most = np.concatenate([(at_start - keep_to.low).ravel(), (keep_to.high - at_start).ravel()])
-    return _matrix(terms, (2 * below.size, at.size)), most
+    most = [(at_start - keep_to.low).ravel(), (keep_to.high - at_start).ravel(), np.zeros(len(still))]
+    return _matrix(terms, (2 * below.size + len(still), at.size)), np.concatenate(most)
+
+
+def _within(blocked: npt.NDArray[np.bool_], steps: int) -> npt.NDArray[np.bool_]:
+    """(N,) whether any of the last so many steps, this one included, is blocked."""
+    recent = blocked.copy()
+    for lag in range(1, steps):
+        recent[lag:] |= blocked[:-lag]
+    return recent
 
 
 def _matrix(triples: list[tuple[Any, Any, Any]], shape: tuple[int, int]) -> coo_array:

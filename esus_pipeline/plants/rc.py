@@ -16,6 +16,7 @@ from esus_pipeline.control.evaluation.protocol import GLARE_ABOVE, Command, Obse
 from esus_pipeline.control.evaluation.rules import WindGuard
 from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.model.room_model import DESIGN_ROOM, EMITTER, SUPPLY_AIR, SUPPLY_WATER, RoomModel
+from esus_pipeline.control.safety import DWELL
 from esus_pipeline.plants.bound import Conditions, LinearRooms, least_cost
 from esus_pipeline.plants.weather import PAST_S, STEP_S, Sky
 from esus_pipeline.plants.world import World, after, make_world
@@ -99,6 +100,7 @@ class RcPlant:
             working=world.working,
             shaded_share=shaded_share,
             moves=moves_per_day * steps * STEP_S / (24 * HOUR),
+            dwell=DWELL,
         )
         price = prices.reindex(world.times, method="ffill").to_numpy(dtype=float) / site.tariffs.cooling_cop
         return least_cost(rooms, self._state, moving_groups(site), conditions, site.tariffs.heat, price)

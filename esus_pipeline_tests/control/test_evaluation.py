@@ -19,6 +19,7 @@ from esus_pipeline.control.evaluation.protocol import Command, Observation, Room
 from esus_pipeline.control.evaluation.report import document
 from esus_pipeline.control.evaluation.rules import WindGuard
 from esus_pipeline.control.evaluation.study import run_study
+from esus_pipeline.control.safety import DWELL
 from esus_pipeline.frames import STEP
 from esus_pipeline.plants.epw import EpwWeather
 from esus_pipeline.plants.rc import RcPlant
@@ -90,6 +91,16 @@ def test_the_bound_costs_more_the_fewer_moves_it_may_make():
         least = plant.bound(2 * 96, prices, 1.0, moves)
         costs.append(least["cost"])
     assert costs[0] < costs[1] <= costs[2]
+
+
+def test_the_bound_leaves_a_shade_down_for_an_hour_as_every_controller_does(monkeypatch):
+    plant, costs = RcPlant(), []
+    for dwell in (1, DWELL):
+        monkeypatch.setattr("esus_pipeline.plants.rc.DWELL", dwell)
+        plant.reset(SPRING, 102)
+        prices = day_ahead(plant.site, 102, SPRING - timedelta(days=1), 96)
+        costs.append(plant.bound(2 * 96, prices, 1.0, np.inf)["cost"])
+    assert costs[0] < costs[1]
 
 
 def test_a_strong_wind_that_is_over_does_not_hold_the_shades_up():
