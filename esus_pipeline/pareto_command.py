@@ -17,12 +17,27 @@ WIDTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 @click.option(
     "--width", "widths", type=float, multiple=True, default=WIDTHS, show_default=True, help="Band wider by so many K."
 )
+@click.option(
+    "--teach",
+    type=click.FloatRange(min=0),
+    default=14.0,
+    show_default=True,
+    help="Days under the tuned rule before each run; `optimal` learns from them.",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="FILE.svg.")
 def pareto(
-    plant: str, controllers: str, start: datetime, days: float, seed: int, widths: tuple[float, ...], output: Path
+    plant: str,
+    controllers: str,
+    start: datetime,
+    days: float,
+    seed: int,
+    widths: tuple[float, ...],
+    teach: float,
+    output: Path,
 ) -> None:
     """Draw the front of cost against comfort: the loop is closed with wider and narrower comfort bands."""
     from datetime import UTC
+    from functools import partial
 
     from esus_pipeline.control.evaluation.command import FAILURES
     from esus_pipeline.control.evaluation.pareto import front, front_picture, front_table
@@ -34,11 +49,10 @@ def pareto(
         raise click.ClickException(f"no controller {unknown[0]!r}; there are {', '.join(CONTROLLERS)}")
     try:
         site = make_plant(plant).site
-        points = front(
-            plant, names, start.replace(tzinfo=UTC), days, seed, widths, lambda line: click.echo(line, err=True)
-        )
+        say = partial(click.echo, err=True)
+        points = front(plant, names, start.replace(tzinfo=UTC), days, seed, widths, teach, say)
     except FAILURES as error:
         raise click.ClickException(str(error)) from None
-    title = f"{plant}: {days:g} days from {start:%Y-%m-%d}, comfort band wider by ..."
+    title = f"{plant}, {days:g} day{'' if days == 1 else 's'} from {start:%Y-%m-%d}: comfort band wider by ..."
     output.write_text(front_picture(site, points, title), encoding="utf-8")
     click.echo(front_table(points), nl=False)

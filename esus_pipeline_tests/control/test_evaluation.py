@@ -48,13 +48,30 @@ def test_a_plant_as_the_documentation_shows_it(tmp_path, monkeypatch):
         "--json", str(figures), "--html", str(page),
     )  # fmt: skip
     sys.modules.pop("shoebox")
-    assert "spring (1 runs)" in text
+    assert "spring (1 run)" in text
     told = {run["controller"]: run for run in json.loads(figures.read_text())["runs"]}
     assert list(told) == ["sg01", "tuned", "optimal"]
     assert told["tuned"]["cost"] < told["sg01"]["cost"]
     assert all(run["violations"] == 0 and run["glare_hours"] is not None for run in told.values())
     assert "<svg" in page.read_text()
     assert "http" not in page.read_text()
+
+
+def test_a_wider_comfort_band_costs_less_and_is_less_comfortable(tmp_path):
+    picture = tmp_path / "front.svg"
+    outcome = CliRunner().invoke(
+        main,
+        ["pareto", "--controllers", "sg01,tuned", "--start", "2026-02-03", "--days", "1", "--teach", "0",
+         "--width", "-1", "--width", "0", "--width", "1", "-o", str(picture)],
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.output
+    rows = [line.split() for line in outcome.stdout.splitlines()[1:]]
+    narrow, own, wide = [(float(cost), float(over)) for name, _, cost, over, _ in rows if name == "tuned"]
+    assert narrow[0] > own[0] > wide[0]
+    assert narrow[1] <= own[1] < wide[1]
+    drawn = picture.read_text()
+    assert "rc, 1 day from 2026-02-03: comfort band wider by ..." in drawn
+    assert "-1, +0, +1 K" in drawn  # of sg01, which knows no band: one label for dots that lie on each other
 
 
 def test_the_same_seed_gives_the_same_figures_and_no_rule_beats_the_bound():

@@ -18,7 +18,9 @@ from esus_pipeline.control.evaluation.study import BOUND, Study
 WIDTH, LEFT, RIGHT = 720, 84, 708
 BAR, GAP = 20, 8
 CURVE_TOP, CURVE_BOTTOM = 8, 148
-STRIP, SUN_HEIGHT = 12, 34
+STRIP, SUN_HEIGHT = 16, 34
+MARK_WIDTH = 70
+"""Room that a day's name needs."""
 SHOWN_DAYS = 4
 _ENVIRONMENT = Environment(
     loader=PackageLoader("esus_pipeline.control.evaluation", "templates"),
@@ -147,7 +149,7 @@ def _course(runs: Sequence[Run]) -> Course:
     def place(value: float) -> float:
         return round(CURVE_BOTTOM - (value - low) / (high - low) * (CURVE_BOTTOM - CURVE_TOP), 1)
 
-    strips = CURVE_BOTTOM + 8
+    strips = CURVE_BOTTOM + 16
     curves = [
         Curve(
             run.controller,
@@ -201,7 +203,8 @@ class _Axis:
     def midnights(self, times: "pd.Series[pd.Timestamp]", zone: str) -> list[tuple[float, str]]:
         local = times.dt.tz_convert(zone)
         at = local.index[(local.dt.hour == 0) & (local.dt.minute == 0)]
-        return [(self.x(step), f"{local[step]:%a %d %b}") for step in at]
+        days = [(self.x(step), f"{local[step]:%a %d %b}") for step in at]
+        return [(x, name if x + MARK_WIDTH <= WIDTH else "") for x, name in days]
 
 
 def _area(axis: _Axis, sun: "pd.Series[float]", bottom: float) -> str:

@@ -19,6 +19,8 @@ from esus_pipeline.site import Site
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 LEFT, RIGHT, TOP, BOTTOM = 64, 600, 40, 330
 COLOURS = ("#b45309", "#1d4ed8", "#047857", "#7c3aed")
+NEAR = 14.0
+"""Dots that are nearer to each other than this share a label."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,18 @@ def front(
     days: float,
     seed: int,
     widths: Sequence[float],
+    teach: float = 0.0,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Point]:
-    """Close the loop once per controller and width. StudyError and PlantError say what is wrong."""
+    """Close the loop once per controller and width, each after `teach` days under the tuned rule to learn from.
+
+    StudyError and PlantError say what is wrong.
+    """
     made, points = make_plant(plant), []
     for name in controllers:
         for width in widths:
             controller = CONTROLLERS[name](widened(made.site, width))
-            found = score(close_loop(made, controller, name, start, days, seed))
+            found = score(close_loop(made, controller, name, start, days, seed, teach=teach))
             points.append(Point(name, width, found.cost, found.discomfort, found.shaded_share))
             say(f"{name} {width:+.2f} K: cost {found.cost:.2f}, {found.discomfort:.2f} K h")
     return points
@@ -76,13 +82,28 @@ def front_picture(site: Site, points: Sequence[Point], title: str) -> str:
     x = value_axis([0.0, *(point.discomfort for point in points)], STEPS, RIGHT, LEFT, most=8)
     y = value_axis([0.0, *(point.cost for point in points)], STEPS, TOP, BOTTOM, most=6)
     curves = []
-    for colour, name in zip(COLOURS, dict.fromkeys(point.controller for point in points), strict=False):
+    for number, name in enumerate(dict.fromkeys(point.controller for point in points)):
         own = sorted((point for point in points if point.controller == name), key=lambda point: point.width)
-        dots = [(x.place(point.discomfort), y.place(point.cost), f"{point.width:+.2f} K") for point in own]
-        curves.append({"name": name, "colour": colour, "dots": dots})
+        dots = [(x.place(point.discomfort), y.place(point.cost), point.width) for point in own]
+        colour = COLOURS[number % len(COLOURS)]
+        curves.append({"name": name, "colour": colour, "dots": dots, "labels": _labels(dots, below=number % 2 == 1)})
     ticks: dict[str, list[Tick]] = {"x": x.ticks, "y": y.ticks}
     drawn = ENVIRONMENT.get_template("front.svg").render(
         title=title, curves=curves, ticks=ticks, currency=site.tariffs.currency,
         left=LEFT, right=RIGHT, top=TOP, bottom=BOTTOM,
     )  # fmt: skip
     return str(Markup(drawn))  # noqa: S704  # rendered with escaping on
+
+
+def _labels(dots: Sequence[tuple[float, float, float]], below: bool) -> list[tuple[float, float, str]]:
+    """(x, y, text) of the widths of dots (x, y, width), one for those that lie on each other."""
+    groups: list[list[tuple[float, float, float]]] = []
+    for dot in dots:
+        if groups and max(abs(dot[0] - groups[-1][0][0]), abs(dot[1] - groups[-1][0][1])) < NEAR:
+            groups[-1].append(dot)
+        else:
+            groups.append([dot])
+    return [
+        (group[0][0] + 7, group[0][1] + (15 if below else -6), ", ".join(f"{width:+g}" for *_, width in group) + " K")
+        for group in groups
+    ]

@@ -37,7 +37,11 @@ def table(study: Study) -> str:
     heads = "".join(f"{heading:>10}" for _, heading, _ in COLUMNS)
     for season in [*study.seasons, None] if len(study.seasons) > 1 else study.seasons:
         count = len({(r.start, r.seed) for r in study.results if season in (None, r.season)})
-        lines += ["", f"{season or 'all'} ({count} runs)", f"{'':<12}{heads}{'/tuned':>8}{'/sg01':>8}{'captured':>9}"]
+        lines += [
+            "",
+            f"{season or 'all'} ({count} run{'' if count == 1 else 's'})",
+            f"{'':<12}{heads}{'/tuned':>8}{'/sg01':>8}{'captured':>9}",
+        ]
         lines += [_line(study, season, controller) for controller in study.controllers]
     if study.faults:
         lines += ["", f"{len(study.faults)} violations, the first of them:", *study.faults[:5]]
