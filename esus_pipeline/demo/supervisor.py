@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         """Stops all processes, the last one started asked first."""
-        _end_groups([charge.process for charge in reversed(self._charges) if charge.process])
+        _end_groups({charge.service.name: charge.process for charge in reversed(self._charges) if charge.process})
         self._charges.clear()
 
     def run(self, command: list[str]) -> None:
@@ -130,7 +130,7 @@ class Supervisor:
     def _bury(self, charge: _Charge, why: str) -> None:
         """End the group of a dead process and say when to start it again: at once after a steady life."""
         if charge.process:
-            _end_groups([charge.process])
+            _end_groups({charge.service.name: charge.process})
         steady = time.monotonic() - charge.started > STEADY_SECONDS
         charge.process, charge.deaths = None, 1 if steady else charge.deaths + 1
         pause = min(LONGEST_PAUSE, 2.0 ** (charge.deaths - 2)) if charge.deaths > 1 else 0.0
@@ -159,16 +159,16 @@ def _is_marked(process: psutil.Process, home: Path) -> bool:
         return False
 
 
-def _end_groups(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End processes and all that they started: all asked first, killed after STOP_SECONDS."""
-    for process in processes:
+def _end_groups(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """End processes (by name) and all that they started: all asked first, killed after STOP_SECONDS."""
+    for process in processes.values():
         _quietly(functools.partial(os.killpg, process.pid, signal.SIGTERM))
     deadline = time.monotonic() + STOP_SECONDS
-    for process in processes:
+    for name, process in processes.items():
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.warning("process %s did not stop when asked", process.pid)
+            log.warning("%s (process %s) did not stop when asked and is killed", name, process.pid)
         _quietly(functools.partial(os.killpg, process.pid, signal.SIGKILL))
         process.wait()
 
