@@ -202,7 +202,8 @@ def _glare(stretch: Stretch) -> str:
     horizon = stretch.horizon
     now = float(np.nan_to_num(horizon.irradiance[stretch.room, PAST]))
     limit = horizon.site.control.glare_above or 0.0
-    return f"{stretch.lead}: somebody is in and the {stretch.facade} has {now:.0f} W/m2, glare limit {limit:.0f}"
+    where = "" if stretch.occupied_room == stretch.name else f" {stretch.occupied_room}"
+    return f"{stretch.lead}: somebody is in{where} and the {stretch.facade} has {now:.0f} W/m2, glare limit {limit:.0f}"
 
 
 def _safe(what: Callable[[Stretch], str]) -> Callable[[Stretch], str]:

@@ -15,6 +15,8 @@ Array = npt.NDArray[np.float64]
 
 FRESH_WIND = timedelta(minutes=30)
 """A measured wind older than this says nothing about now."""
+NOW = 2
+"""Steps for which what is seen now (a person, an open window) is taken to last; the next plans see anew."""
 TEMPERATURE_RANGE = (-60.0, 60.0)
 WIND_RANGE = (0.0, 100.0)
 PRESENCE = "occupancy"

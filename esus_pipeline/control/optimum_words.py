@@ -47,17 +47,17 @@ class OptimumWords:
     def _arrival(self, stretch: Stretch) -> str:
         sunny = self._sunny(stretch)
         if not len(sunny):
-            return f"nobody is in, and {self._sky(stretch)}"
+            return f"nobody is expected, and {self._sky(stretch)}"
         if sunny[0] == stretch.first:
             return f"the sun is on the {stretch.facade} until {stretch.clock(int(sunny[-1]) + 1)}"
-        early = "nobody is in, and " if sunny[0] - stretch.first > EARLY else ""
+        early = "nobody is expected, and " if sunny[0] - stretch.first > EARLY else ""
         return f"{early}the sun reaches the {stretch.facade} at {stretch.clock(int(sunny[0]))}"
 
     def _night(self, stretch: Stretch) -> str:
         """What is said of a shade that stays down when the sun has gone."""
         sunny = self._sunny(stretch)
         after = len(sunny) > 0 and stretch.last - sunny[-1] > EARLY
-        return "stays down when the sun has gone, for nobody is in" if after else ""
+        return "stays down when the sun has gone, for nobody is expected" if after else ""
 
     def _sky(self, stretch: Stretch) -> str:
         """Of a stretch without sun: the brightest it gets, or the morning that a night ends in."""
@@ -71,27 +71,28 @@ class OptimumWords:
         return f"it is dark{until}"
 
     def _too_warm(self, stretch: Stretch) -> str:
-        over = excess(self.view, stretch.setpoints, self.members, stretch.first, stretch.last)
+        facade = self._facade(stretch)
+        over = excess(self.view, stretch.setpoints, facade, self.members, stretch.first, stretch.last)
         own = self.members.index(stretch.room)
         decisive = own if over[own].max() > 0 else int(over.max(axis=1).argmax())
         peak = stretch.first + int(over[decisive].argmax())
         room = self.members[decisive]
         name = stretch.horizon.site.room_ids[room]
         warm, limit = self.view.open_air[room, peak], stretch.setpoints.limit[peak]
+        told = f"limit {limit:.1f}" if warm > limit else f"limit {limit:.1f} less {self.view.margin:g} for errors"
+        until = min(peak, stretch.last)
         together = "" if decisive == own else f"; {stretch.name} moves with it"
-        energy = stretch.sun(room, stretch.first, peak)
+        energy = stretch.sun(room, stretch.first, until)
         if peak <= stretch.first or not energy >= 0.05:
-            return f"{name} is at {warm:.1f} degC already, limit {limit:.1f}{together}"
-        lift = f"{energy:.1f} kWh by {stretch.clock(peak)} would lift {name} to {warm:.1f} degC"
-        return f"{lift}, limit {limit:.1f}{together}"
+            return f"{name} is at {warm:.1f} degC already, {told}{together}"
+        lift = f"{energy:.1f} kWh by {stretch.clock(until)} would lift {name} to {warm:.1f} degC"
+        return f"{lift}, {told}{together}"
 
     def _kept_out(self, stretch: Stretch) -> str:
-        site = stretch.horizon.site
         shaded = stretch.horizon.gain_open[self.members] - stretch.horizon.gain_shaded[self.members]
         energy = float(np.nansum(shaded[:, stretch.first : stretch.last])) * STEP.total_seconds() / 3.6e6
         rooms = "the room" if len(self.members) == 1 else f"{len(self.members)} rooms"
-        price = site.tariffs.electricity / site.tariffs.cooling_cop
-        return f"it keeps {energy:.1f} kWh out of {rooms}, cooling costs {price:.2f} {site.tariffs.currency}/kWh"
+        return f"it keeps {energy:.1f} kWh out of {rooms}, which costs less than cooling or an uneasy margin"
 
     def _view_cost(self, stretch: Stretch) -> str:
         hours = float(np.sum(stretch.setpoints.occupied[stretch.first : stretch.last])) * STEP.total_seconds() / 3600

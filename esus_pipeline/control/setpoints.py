@@ -68,7 +68,7 @@ def told_setpoints(commanded: pd.DataFrame, as_of: datetime) -> dict[str, float]
 
 
 def _after_start(site: Site, local: datetime) -> bool:
-    return local.weekday() in site.occupancy.weekdays and local.time() >= site.occupancy.start
+    return site.is_working_day(local.date()) and local.time() >= site.occupancy.start
 
 
 def _ramped(occupied: float, unoccupied: float, gap: Array) -> Array:
@@ -83,7 +83,7 @@ def _hours_from_work(site: Site, as_of: datetime, steps: int) -> tuple[Array, Ar
     today = as_of.astimezone(site.zone).date()
     for offset in range(-3, 6):
         date = today + timedelta(days=offset)
-        if date.weekday() not in site.occupancy.weekdays:
+        if not site.is_working_day(date):
             continue
         start, end = (
             datetime.combine(date, clock, tzinfo=site.zone).astimezone(UTC).timestamp()

@@ -44,11 +44,21 @@ class Stretch:
     @property
     def decisive_override(self) -> str:
         """The room whose shade was moved by hand: this one, or else one that moves with it."""
-        overrides, site = self.horizon.overrides, self.horizon.site
-        if self.name in overrides:
-            return self.name
-        together = next((group.rooms for group in site.shade_groups.values() if self.name in group.rooms), ())
-        return next(room for room in together if room in overrides)
+        return next(room for room in self._together if room in self.horizon.overrides)
+
+    @property
+    def occupied_room(self) -> str:
+        """The room in which somebody is seen: this one, or else one that moves with it."""
+        site, present = self.horizon.site, self.horizon.measured.present
+        seen = {room for room, share in zip(site.room_ids, present, strict=True) if share > 0}
+        return next((room for room in self._together if room in seen), self.name)
+
+    @property
+    def _together(self) -> list[str]:
+        """This room and those that move with it."""
+        groups = self.horizon.site.shade_groups.values()
+        others = next((group.rooms for group in groups if self.name in group.rooms), ())
+        return [self.name, *(room for room in others if room != self.name)]
 
     @property
     def lead(self) -> str:

@@ -21,8 +21,9 @@ from esus_pipeline.control.forecast_rule import (
     wanted_positions,
 )
 from esus_pipeline.control.inputs import PAST, Array, Horizon, Mask
+from esus_pipeline.control.measured import NOW
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum, hours_ahead
-from esus_pipeline.control.optimiser.outlook import worth_shading
+from esus_pipeline.control.optimiser.outlook import light_limit
 from esus_pipeline.control.room_response import RoomResponse
 from esus_pipeline.control.rules import Rule
 from esus_pipeline.control.safety import held_state
@@ -113,34 +114,41 @@ def _follow(
     sunny = facade > SUN_ON_FACADE
     held = held_state(horizon, members)
     wanted = np.nan_to_num(view.closed[members[0]]) > 0
-    closed = trim(wanted, worth_shading(facade, setpoints.occupied), held.closed)
+    attended = setpoints.occupied.copy()
+    attended[:NOW] |= (horizon.measured.present[members] > 0).any()
+    closed = trim(wanted, facade, light_limit(attended), held.closed)
     rules = np.full(horizon.steps, Rule.OPEN_NO_SUN, dtype=object)
     rules[sunny] = Rule.OPEN_FOR_VIEW
     rules[sunny & _cold(horizon, sunny)] = Rule.OPEN_FOR_GAIN
     for first, last in stretches(closed):
-        worst = excess(view, setpoints, members, first, last).max()
+        worst = excess(view, setpoints, facade, members, first, last).max()
         rules[first:last] = Rule.SHADE_FOR_COMFORT if worst > 0 else Rule.SHADE_FOR_COST
     return closed, rules
 
 
-def excess(view: OptimumView, setpoints: Setpoints, members: list[int], first: int, last: int) -> Array:
-    """(members, n) kelvin over the limit less margin, with open shades, while and some time after a closed stretch."""
-    span = slice(first, min(last + LOOK_AHEAD, view.open_air.shape[1]))
+def excess(
+    view: OptimumView, setpoints: Setpoints, facade: Array, members: list[int], first: int, last: int
+) -> Array:
+    """(members, n) kelvin over the limit less margin, with open shades, in a closed stretch and until the next sun."""
+    ahead = facade[last : last + LOOK_AHEAD] > SUN_ON_FACADE
+    span = slice(first, last + (int(ahead.argmax()) if ahead.any() else len(ahead)))
     over = view.open_air[members, span] - (setpoints.limit[span] - view.margin)
     return np.nan_to_num(over, nan=-np.inf)
 
 
-def trim(wanted: Mask, sunny: Mask, held_closed: bool) -> Mask:
-    """The wanted stretches from LEAD steps before their first sun until their last; none without any sun.
+def trim(wanted: Mask, facade: Array, limit: Array, held_closed: bool) -> Mask:
+    """The wanted stretches from LEAD steps before light comes until it goes; none without light over the limit.
 
-    A stretch that begins with the plan keeps its beginning when the shade is down already.
+    Where the light was there before and only its limit has changed, because people left, nothing is early. A stretch
+    that begins with the plan keeps its beginning when the shade is down already.
     """
     closed = np.zeros_like(wanted)
     for first, last in stretches(wanted):
-        lit = first + np.flatnonzero(sunny[first:last])
+        lit = first + np.flatnonzero(facade[first:last] > limit[first:last])
         if not len(lit):
             continue
-        begin = max(0, int(lit[0]) - LEAD) if not lit[0] or not sunny[lit[0] - 1] else int(lit[0])
+        start = int(lit[0])
+        begin = max(0, start - LEAD) if not start or facade[start - 1] <= limit[start] else start
         closed[0 if first == 0 and held_closed else begin : int(lit[-1]) + 1] = True
     return closed
 

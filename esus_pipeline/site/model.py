@@ -329,6 +329,10 @@ class Site(Fact):
         """Local time and holidays of the building."""
         return Calendar(self.zone, self.place.country)
 
+    def is_working_day(self, day: date) -> bool:
+        """Whether people are expected on a local day: one of the weekdays with occupancy, and no holiday."""
+        return day.weekday() in self.occupancy.weekdays and not self.calendar.is_holiday(day)
+
     @cached_property
     def zone(self) -> ZoneInfo:
         """Local time of the building."""

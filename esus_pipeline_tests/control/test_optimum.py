@@ -13,7 +13,7 @@ from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.model import RoomModel
 from esus_pipeline.control.optimiser import ProblemError, assemble, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
-from esus_pipeline.control.optimiser.outlook import outlook, worth_shading
+from esus_pipeline.control.optimiser.outlook import light_limit, outlook
 from esus_pipeline.control.optimiser.unshaded import Unshaded, within_reason
 from esus_pipeline.control.trace import trace_frame
 from esus_pipeline.frames import OPTIMAL_PLAN, STEP
@@ -45,10 +45,18 @@ def test_a_hot_sunny_day_lowers_the_south_shades_before_the_sun_reaches_the_faca
     assert plan.loc[arrival, "shade_position"] == 1
     assert plan.loc[first, "rule"] == Rule.SHADE_FOR_COMFORT
     assert plan.loc[first, "reason"].startswith(
-        "lowered at 06:00: nobody is in, and the sun reaches the south facade at 08:45; "
+        "lowered at 06:00: nobody is expected, and the sun reaches the south facade at 08:45; "
     )
     for words in ("kWh by", "would lift 1.213 to", "limit 26.0", "h of view"):
         assert words in plan.loc[first, "reason"]
+
+
+def test_a_room_that_only_comes_near_its_limit_is_not_said_to_pass_it():
+    warm = cases.inputs(TMV23, at("2026-06-16T04:00"), mean=16, temperature=22.5)
+    optimum = optimise(warm)
+    near = replace(optimum, closed=np.ones_like(optimum.closed), open_air=np.full_like(optimum.open_air, 25.8))
+    reason = rows(warm, SOUTH, near)["reason"].loc["2026-06-16 10:00"]
+    assert "to 25.8 degC, limit 26.0 less 0.8 for errors" in reason or "at 25.8 degC already, limit 26.0 less" in reason
 
 
 def test_a_cold_sunny_morning_leaves_the_shades_open_and_heats_less_than_with_closed_ones():
@@ -67,7 +75,60 @@ def test_room_temperatures_stay_in_their_band_where_the_tuned_rule_would_keep_th
 
 def test_light_of_the_sky_may_be_kept_out_with_nobody_there_and_never_while_people_work():
     light, work = np.array([20.0, 100.0, 100.0, 130.0]), np.array([False, False, True, True])
-    assert worth_shading(light, work).tolist() == [False, True, False, True]
+    assert (light > light_limit(work)).tolist() == [False, True, False, True]
+
+
+def seen(inputs: PlanInputs, room: str, share: float) -> PlanInputs:
+    """Somebody was seen in the room in that share of the last 15 minutes."""
+    table = inputs.rooms.assign(occupancy=np.where(inputs.rooms["room"] == room, share, 0.0))
+    return replace(inputs, rooms=table)
+
+
+def people(inputs: PlanInputs, room: str, count: float) -> pd.DataFrame:
+    """So many people are expected in one room from now on, nobody elsewhere."""
+    times = pd.date_range(inputs.as_of, periods=OUTLOOK, freq=STEP)
+    return pd.DataFrame({each: count if each == room else 0.0 for each in TMV23.room_ids}, index=times)
+
+
+BRIGHT_EVENING = cases.inputs(TMV23, at("2026-06-16T14:00"), mean=24, temperature=26)
+"""16:00 of a hot day, when work ends; on the east facade only the sky is bright."""
+
+
+def test_a_shade_is_not_lowered_for_a_bright_sky_on_people_who_stay_after_work():
+    [task] = outlook(BRIGHT_EVENING, [[TMV23.room_ids.index(EAST)]])
+    assert task.problem.may_close[:3].all()
+    stay = seen(BRIGHT_EVENING, EAST, 1.0)
+    [task] = outlook(stay, [[TMV23.room_ids.index(EAST)]])
+    assert not task.problem.may_close[0] and task.problem.viewed[0]
+    expected = replace(BRIGHT_EVENING, people=people(BRIGHT_EVENING, EAST, 3.0))
+    [task] = outlook(expected, [[TMV23.room_ids.index(EAST)]])
+    assert not task.problem.may_close[:3].any() and task.problem.viewed[:3].all()
+    assert rows(BRIGHT_EVENING, EAST)["shade_position"].iloc[:8].eq(1).any()
+    assert rows(stay, EAST)["shade_position"].iloc[:2].eq(0).all()
+    assert rows(expected, EAST)["shade_position"].iloc[:8].eq(0).all()
+
+
+def test_a_shade_that_is_down_is_not_raised_for_somebody_who_looks_in_after_work():
+    down = {room: ShadeState(1.0, at("2026-06-16T12:00"), moves_today=1) for room in TMV23.room_ids}
+    visited = replace(seen(BRIGHT_EVENING, EAST, 1.0), shades=down)
+    [task] = outlook(visited, [[TMV23.room_ids.index(EAST)]])
+    assert task.problem.may_close[0]
+
+
+def test_a_lowered_shade_for_the_sky_waits_for_the_end_of_work():
+    plan = rows(replace(BRIGHT_EVENING, as_of=at("2026-06-16T13:00")), EAST)
+    assert plan.loc["2026-06-16 15:00":"2026-06-16 15:45", "shade_position"].eq(0).all()
+    evening = plan.loc["2026-06-16 16:00":"2026-06-16 20:00"]
+    [first, *_] = evening.index[evening["shade_position"] == 1]
+    assert first.strftime("%H:%M") == "16:00"
+    assert plan.loc[first, "reason"].startswith("lowered at 16:00: nobody is expected, and the sky sends up to")
+
+
+def test_a_public_holiday_is_no_working_day():
+    christmas = cases.inputs(TMV23, at("2026-12-25T05:00"), mean=-2, temperature=19)  # a Friday
+    assert rows(christmas, SOUTH).between_time("07:00", "16:00")["heating_setpoint"].iloc[:20].eq(17).all()
+    before = replace(christmas, as_of=at("2026-12-17T05:00"))
+    assert rows(before, SOUTH).between_time("09:00", "15:00")["heating_setpoint"].iloc[:20].eq(20).all()
 
 
 def test_a_shade_is_planned_to_be_lowered_twice_a_day():
@@ -93,7 +154,7 @@ def test_a_shade_that_is_wanted_in_the_morning_stays_down_for_the_night_and_says
     assert (
         plan["reason"]
         .iloc[0]
-        .startswith("lowered since 16:00: nobody is in, and it is dark; the light comes back at Wed 04:")
+        .startswith("lowered since 16:00: nobody is expected, and it is dark; the light comes back at Wed 04:")
     )
 
 
@@ -322,6 +383,8 @@ def test_an_open_window_turns_heating_and_cooling_off_and_glare_lowers_for_someb
     assert plan["reason"].iloc[0].endswith("a window is open: heating and cooling off")
     assert plan["rule"].head(2).tolist() == [Rule.GLARE, Rule.GLARE]
     assert rows(replace(mild, rooms=measured.assign(occupancy=0.0)), SOUTH, open_all)["rule"].iloc[0] != Rule.GLARE
+    beside = rows(seen(mild, "1.215", 1.0), SOUTH, open_all)
+    assert "somebody is in 1.215 and the south facade" in beside["reason"].iloc[0]
 
 
 def test_the_outlook_is_two_days_and_a_held_shade_is_not_moved_at_once():

@@ -40,10 +40,12 @@ COLD = 6.0
 """degC, mean outdoors, below which the rooms around are heated, so that they use what a sunny one passes on."""
 HARVEST = 0.4
 """Of a kWh of sun that a room lets in while it is COLD: the heat that it spares the rooms around, and its own later."""
-SUN_AT_WORK = 120.0
-"""W/m2 on the facade from which a shade may be lowered while people work: for the sun, never for a bright sky."""
+SUN_ON_PEOPLE = 120.0
+"""W/m2 on the facade from which a shade may be lowered on people: for the sun, never for a bright sky."""
 LIGHT = 30.0
 """The same with nobody there, whom it could take the view from."""
+LIKELY = 0.5
+"""Chance of somebody from which people are expected outside working hours, too."""
 FADE = DECAY / HOUR
 """Hours in which an unexplained disturbance fades to 1/e: what the filter that estimates it believes."""
 PRICE_VALID = pd.Timedelta(minutes=45)
@@ -136,7 +138,12 @@ class _Whole:
         supply_air = np.maximum(outdoor, SUPPLY_AIR)
         facade = np.fmax.reduce(horizon.irradiance[members, PAST:])[: hours * QUARTERS]
         blocked = np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1)
-        lit = worth_shading(facade, occupied[: hours * QUARTERS])
+        held, expected = self._held(members), hourly(people)
+        attended = working | (somebody(expected) > LIKELY)
+        attended[0] |= bool((horizon.measured.present[members] > 0).any())
+        lit = hourly(facade > light_limit(np.repeat(attended, QUARTERS))) > 0
+        may_close = lit | ~attended
+        may_close[0] |= held.closed and not working[0]
         dazzling = hourly(facade) > (site.control.glare_above or np.inf)
         has_shade = any(window.shade for room in members for window in site.rooms[room].windows)
         return GroupProblem(
@@ -146,20 +153,20 @@ class _Whole:
             outdoor=outdoor,
             gain_open=hourly(horizon.gain_open[planned][:, : hours * QUARTERS]),
             gain_shaded=hourly(horizon.gain_shaded[planned][:, : hours * QUARTERS]),
-            people=hourly(people),
+            people=expected,
             disturbance=np.outer(excess, np.exp(-(np.arange(hours) + 0.5) / FADE)),
             low=_at_end(self.setpoints.least, hours, np.maximum),
             high=high,
-            viewed=working & ~dazzling,
-            dazzled=np.where(dazzling & has_shade & ~blocked, somebody(hourly(people)), 0.0),
-            may_close=(np.logical_or.reduce(lit.reshape(hours, QUARTERS), axis=1) | ~working) & has_shade,
+            viewed=attended & ~dazzling,
+            dazzled=np.where(dazzling & has_shade & ~blocked, somebody(expected), 0.0),
+            may_close=may_close & has_shade,
             blocked=blocked,
             day=horizon.day[: hours * QUARTERS : QUARTERS],
             heating_limit=np.array([[site.rooms[room].heating_power] * hours for room in planned]),
             cooling_limit=np.stack([cooling_limit(site, room, high, supply_air, working) for room in planned]),
             supply_air=supply_air,
             prices=self._prices.first(hours),
-            held=self._held(members),
+            held=held,
             margin=np.stack([backoff(model, hours, site.control.margin) for model in models]),
             dwell=DWELL // QUARTERS,
             time_limit=site.control.time_limit,
@@ -198,9 +205,9 @@ def somebody(people: Array) -> Array:
     return np.asarray(-np.expm1(-people.sum(axis=0)))
 
 
-def worth_shading(facade: Array, occupied: Mask) -> Mask:
-    """(N,) whether there is light on the facade (W/m2) that a shade may be lowered for."""
-    return facade > np.where(occupied, SUN_AT_WORK, LIGHT)
+def light_limit(attended: Mask) -> Array:
+    """(N,) W/m2 on the facade above which a shade may be lowered, by whether there are people."""
+    return np.where(attended, SUN_ON_PEOPLE, LIGHT)
 
 
 def expected_people(inputs: PlanInputs, horizon: Horizon, setpoints: Setpoints, rooms: list[int]) -> Array:

@@ -79,7 +79,7 @@ class GroupProblem:
     high: Array
     """(H,) degC that the air must not exceed at the end of each step."""
     viewed: Mask
-    """(H,) whether a view is worth something: in working hours without glare."""
+    """(H,) whether a view is worth something: with people, or in working hours, without glare."""
     dazzled: Array
     """(H,) 0..1, how sure it is that people will be spared the sun: the rule layer then lowers the shade, whatever is
     planned, so that share of the sun stays out of an open shade."""
