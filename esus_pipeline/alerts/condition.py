@@ -13,6 +13,7 @@ from enum import IntEnum
 
 LONGEST = 300
 """Characters of a text that a condition keeps."""
+_SURE = {None: "", False: " (provisional: may still come)", True: " (final: lost unless late data revokes it)"}
 
 
 class Severity(IntEnum):
@@ -63,12 +64,21 @@ class Condition:
     """Key of the condition that explains this one: while that one lasts, nobody is told of this one."""
     patience: timedelta = timedelta()
     """How long it must last before anybody is told."""
+    settle: timedelta = timedelta(minutes=10)
+    """Not seen for this long, it is over; a shorter gap is flutter."""
+    final: bool | None = None
+    """Whether the readings that it is about are lost (True) or may still come (False); None: it is about none."""
 
     def __post_init__(self) -> None:
         """Bring every text into a form that cannot break out of its line."""
         for name in ("key", "source", "group", "summary", "advice", "link"):
             object.__setattr__(self, name, one_line(getattr(self, name)))
         object.__setattr__(self, "details", tuple(one_line(line) for line in self.details))
+
+    @property
+    def statement(self) -> str:
+        """What is wrong and how sure that is."""
+        return self.summary + _SURE[self.final]
 
 
 @dataclass(frozen=True)

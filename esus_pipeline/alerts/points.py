@@ -11,12 +11,14 @@ import pandas as pd
 
 from esus_pipeline.alerts.condition import Condition, Severity
 from esus_pipeline.frames import STEP
-from esus_pipeline.quality import FINAL
+from esus_pipeline.quality import FINAL, State
 from esus_pipeline.site import Site
 
 SOURCE = "points"
 NEWCOMER = timedelta(days=1)
 """How long a point may take to report for the first time."""
+SETTLE = timedelta(hours=1)
+"""States are judged once a quarter of an hour: a controller that is late in one window of four is not well between."""
 
 _SAYS = {
     "late": (
@@ -66,6 +68,8 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
                 f"behind by {_hours(behind)}; up to {_hours(bound)} is normal",
                 f"{len(silent)} of {len(rows)} points are silent",
             ),
+            settle=SETTLE,
+            final=gone,
         )
 
 
@@ -89,6 +93,8 @@ def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Ite
             details=tuple(filter(None, (_age(row["age_minutes"], row["bound_minutes"]), paths.get(point, "")))),
             cause=late[controller].key if covered else "",
             patience=NEWCOMER if kind == "never_reported" else timedelta(),
+            settle=SETTLE,
+            final=row["state"] == State.MISSING if kind == "silent" else None,
         )
 
 

@@ -9,18 +9,21 @@ messages back and lose none. What began and ended while held back stands in the 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from esus_pipeline.alerts.condition import Condition, Look, Severity
-from esus_pipeline.alerts.state import Entry, Incident, Kind, Message, Ongoing, Past, Section, State, Told
+from esus_pipeline.alerts.state import Entry, Incident, Kind, Message, Ongoing, Past, Section, State, Told, Waiting
 from esus_pipeline.site.alerting import Alerting
 
 T = TypeVar("T")
 
+HOUR = timedelta(hours=1)
+EXPLAINS = timedelta(minutes=10)
+"""What began under a cause and outlasts it by this is told by itself."""
 SEVERAL = "several"
 """The group of an incident that tells of many groups at once."""
 
@@ -31,24 +34,27 @@ class Policy:
 
     zone: ZoneInfo
     site: Alerting = field(default_factory=Alerting)
-    settle: timedelta = timedelta(minutes=10)
-    """A condition that was not seen for this long is over; a shorter gap is flutter."""
     group_pause: timedelta = timedelta(hours=1)
     """Least time between two start messages of a group; a graver condition does not wait."""
     separate: int = 3
     """More groups than this in one tick share one message."""
     starts_per_hour: int = 12
-    """Start messages of all groups together."""
+    """Start messages of all groups together; beyond it only those with an error are made."""
     longest_past: int = 500
     """Ended conditions that are kept for the digest."""
 
 
-def reconcile(state: State, look: Look, now: datetime, policy: Policy) -> tuple[State, list[Message]]:
-    """The next state, and the messages that this look is worth. The same input gives the same output."""
+def reconcile(
+    state: State, look: Look, now: datetime, policy: Policy, undelivered: Sequence[Waiting] = ()
+) -> tuple[State, list[Message]]:
+    """The next state, and the messages that this look is worth. The same input gives the same output.
+
+    Of `undelivered` the digest names what was given up.
+    """
     state = _seen(state, look, now)
     state, ends = _ended(state, look, now, policy)
     state, starts = _started(state, now, policy)
-    state, digests = _digested(state, now, policy)
+    state, digests = _digested(state, now, policy, undelivered)
     return replace(state, last_look=now), [*ends, *starts, *digests]
 
 
@@ -75,13 +81,15 @@ def _quiet(severity: Severity, now: datetime, policy: Policy) -> bool:
 def _seen(state: State, look: Look, now: datetime) -> State:
     ongoing = dict(state.ongoing)
     for condition in look.conditions:
-        known = ongoing.get(condition.key)
-        if known is None:
-            ongoing[condition.key] = Ongoing(condition, now, now)
-            continue
+        known = ongoing.get(condition.key, Ongoing(condition, now, now))
         begun = min(filter(None, (known.condition.since, condition.since)), default=None)
         cause = condition.cause or (known.condition.cause if _explained(known, state) else "")
-        ongoing[condition.key] = replace(known, condition=replace(condition, since=begun, cause=cause), last_seen=now)
+        ongoing[condition.key] = replace(
+            known,
+            condition=replace(condition, since=begun, cause=cause),
+            last_seen=now,
+            final_since=(known.final_since or now) if condition.final else None,
+        )
     for key, known in ongoing.items():
         if known.condition.source in look.blind:
             ongoing[key] = replace(known, last_seen=now)
@@ -93,7 +101,7 @@ def _ended(state: State, look: Look, now: datetime, policy: Policy) -> tuple[Sta
     present = {condition.key for condition in look.conditions}
     ongoing, incidents, past = dict(state.ongoing), dict(state.incidents), list(state.past)
     for key, known in state.ongoing.items():
-        if key in present or now - known.last_seen < policy.settle:
+        if key in present or now - known.last_seen < known.condition.settle:
             continue
         del ongoing[key]
         over = Past(known.condition.summary, known.since, known.last_seen)
@@ -126,8 +134,13 @@ def _started(state: State, now: datetime, policy: Policy) -> tuple[State, list[M
             continue
         due.setdefault(condition.group, []).append(known)
     groups = [sorted(each, key=_order) for group, each in due.items() if _may_start(state, group, each, now, policy)]
-    left = policy.starts_per_hour - sum(now - told.at < timedelta(hours=1) for told in state.starts.values())
-    batches = _joined(sorted(groups, key=lambda each: _order(each[0])), policy)[: max(0, left)]
+    recent = tuple(at for at in state.recent_starts if now - at < HOUR)
+    left = policy.starts_per_hour - len(recent)
+    batches = [
+        batch
+        for place, batch in enumerate(_joined(sorted(groups, key=lambda each: _order(each[0])), policy))
+        if place < left or batch[0][0].condition.severity is Severity.ERROR
+    ]
     ongoing, incidents, starts, messages = dict(state.ongoing), dict(state.incidents), dict(state.starts), []
     for batch in batches:
         members = [known for group in batch for known in group]
@@ -141,9 +154,10 @@ def _started(state: State, now: datetime, policy: Policy) -> tuple[State, list[M
         incidents[incident.id] = incident
         for known in members:
             ongoing[known.condition.key] = replace(known, incident=incident.id)
-        starts |= dict.fromkeys(groups_named, Told(now, incident.severity))
+        starts |= {group[0].condition.group: Told(now, group[0].condition.severity) for group in batch}
         messages.append(_start_message(incident, members, groups_named))
-    return replace(state, ongoing=ongoing, incidents=incidents, starts=starts), messages
+    recent += (now,) * len(messages)
+    return replace(state, ongoing=ongoing, incidents=incidents, starts=starts, recent_starts=recent), messages
 
 
 def _may_start(state: State, group: str, due: list[Ongoing], now: datetime, policy: Policy) -> bool:
@@ -158,7 +172,9 @@ def _joined(items: list[T], policy: Policy) -> list[list[T]]:
     return [items] if len(items) > policy.separate else [[item] for item in items]
 
 
-def _digested(state: State, now: datetime, policy: Policy) -> tuple[State, list[Message]]:
+def _digested(
+    state: State, now: datetime, policy: Policy, undelivered: Sequence[Waiting]
+) -> tuple[State, list[Message]]:
     local = now.astimezone(policy.zone)
     if local.time() < policy.site.digest_at or local.date() == state.last_digest:
         return state, []
@@ -168,22 +184,38 @@ def _digested(state: State, now: datetime, policy: Policy) -> tuple[State, list[
     held = sorted(
         (known for known in state.ongoing.values() if not known.incident and not _explained(known, state)), key=_order
     )
+    lost = [known for known in told if _undigested(known.final_since, state, policy)]
+    given_up = [each for each in undelivered if _undigested(each.given_up_at, state, policy)]
     sections = (
         Section("Open", tuple(_entry(known) for known in told)),
+        Section("Final since the last digest", tuple(replace(_entry(known), advice="", details=()) for known in lost)),
         Section("Held back", tuple(_entry(known, _why_held(known, now, policy)) for known in held)),
         Section("Over since the last digest", tuple(_past_entry(past) for past in state.past)),
+        Section("Given up since the last digest, never delivered", tuple(_given_up_entry(each) for each in given_up)),
     )
+    title = f"{len(told)} open, {len(held)} held back, {len(state.past)} over"
+    title += f", {len(given_up)} never delivered" if given_up else ""
+    something = told or state.past or given_up or any(not silenced(known.condition, now, policy) for known in held)
     state = replace(state, last_digest=local.date(), past=())
-    if not (told or sections[2].entries or any(not silenced(known.condition, now, policy) for known in held)):
+    if not something:
         return state, []
-    title = f"{len(told)} open, {len(held)} held back, {len(sections[2].entries)} over"
     severity = max((known.condition.severity for known in told), default=Severity.WARNING)
     shown = tuple(section for section in sections if section.entries)
     return state, [Message(f"digest-{local.date()}", Kind.DIGEST, "digest", severity, title, now, shown)]
 
 
+def _undigested(instant: datetime | None, state: State, policy: Policy) -> bool:
+    """Whether it happened since the local time at which the last digest was due."""
+    if instant is None:
+        return False
+    if state.last_digest is None:
+        return True
+    return instant > datetime.combine(state.last_digest, policy.site.digest_at, policy.zone)
+
+
 def _explained(known: Ongoing, state: State) -> bool:
-    return known.condition.cause in state.ongoing
+    cause = state.ongoing.get(known.condition.cause)
+    return cause is not None and known.last_seen - cause.last_seen < EXPLAINS
 
 
 def _why_held(known: Ongoing, now: datetime, policy: Policy) -> str:
@@ -191,7 +223,7 @@ def _why_held(known: Ongoing, now: datetime, policy: Policy) -> str:
 
 
 def _start_message(incident: Incident, members: list[Ongoing], groups: list[str]) -> Message:
-    first = members[0].condition.summary
+    first = members[0].condition.statement
     title = first if len(members) == 1 else f"{', '.join(groups[:3])}: {first}, and {len(members) - 1} more"
     entries = tuple(_entry(known) for known in members)
     return Message(
@@ -223,7 +255,7 @@ def _entry(known: Ongoing, note: str = "") -> Entry:
     condition = known.condition
     return Entry(
         severity=condition.severity,
-        summary=condition.summary,
+        summary=condition.statement,
         since=known.since,
         advice=note or condition.advice,
         link=condition.link,
@@ -233,6 +265,16 @@ def _entry(known: Ongoing, note: str = "") -> Entry:
 
 def _past_entry(past: Past) -> Entry:
     return Entry(Severity.WARNING, past.summary, past.since, until=past.ended_at)
+
+
+def _given_up_entry(waiting: Waiting) -> Entry:
+    return Entry(
+        Severity.WARNING,
+        f"{waiting.title} (to {waiting.channel})",
+        waiting.created_at,
+        advice="It is not tried again; correct the ESUS_ALERT_ settings or the receiver.",
+        details=(waiting.problem,),
+    )
 
 
 def _order(known: Ongoing) -> tuple[int, datetime, str]:

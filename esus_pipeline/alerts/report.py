@@ -16,9 +16,9 @@ def alerts_text(alerts: Alerts, now: datetime) -> str:
         why = silenced(known.condition, now, alerts.policy) or "explained by another, or waiting for its turn"
         told = "told" if known.incident else f"held back, {why}"
         since = f"since {known.since:%Y-%m-%d %H:%M} UTC"
-        lines.append(f"{known.condition.severity.word:<8} {known.condition.summary}, {since} ({told})")
+        lines.append(f"{known.condition.severity.word:<8} {known.condition.statement}, {since} ({told})")
     for each in waiting:
-        state_word = "given up" if each.given_up else "waits"
+        state_word = "given up" if each.given_up_at else "waits"
         lines.append(
             f"{state_word:<8} {each.title!r} to {each.channel}, {each.attempts} tries: {each.problem or 'new'}"
         )

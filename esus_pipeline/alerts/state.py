@@ -20,6 +20,8 @@ class Ongoing:
     last_seen: datetime
     incident: str | None = None
     """The incident that told of it; None: nobody was told."""
+    final_since: datetime | None = None
+    """Since when it is known that its readings are lost."""
 
     @property
     def since(self) -> datetime:
@@ -54,6 +56,21 @@ class Told:
 
     at: datetime
     severity: Severity
+    """Of what it told of this group."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What has not been delivered, for people."""
+
+    message: str
+    channel: str
+    title: str
+    created_at: datetime
+    attempts: int
+    problem: str
+    given_up_at: datetime | None
+    """None: it is still tried."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,8 @@ class State:
     incidents: dict[str, Incident] = field(default_factory=dict)
     starts: dict[str, Told] = field(default_factory=dict)
     """The last start message of each group."""
+    recent_starts: tuple[datetime, ...] = ()
+    """When the start messages of the last hour were made, one for each message."""
     past: tuple[Past, ...] = ()
     """What ended since the last digest, newest last, limited."""
     last_digest: date | None = None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from esus_pipeline.alerts.state import Message, State
+from esus_pipeline.alerts.state import Message, State, Waiting
 
 _STATE, _MESSAGE = TypeAdapter(State), TypeAdapter(Message)
 
@@ -44,19 +44,6 @@ class Letter:
     channel: str
     attempts: int
     """Those before this one."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """What has not been delivered, for people."""
-
-    message: str
-    channel: str
-    title: str
-    created_at: datetime
-    attempts: int
-    problem: str
-    given_up: bool
 
 
 class Store:
@@ -143,7 +130,7 @@ class Store:
                 created_at=datetime.fromtimestamp(row[3], UTC),
                 attempts=row[4],
                 problem=row[5],
-                given_up=now - datetime.fromtimestamp(row[3], UTC) >= KEEP_TRYING,
+                given_up_at=_given_up_at(datetime.fromtimestamp(row[3], UTC), now),
             )
             for row in rows
         ]
@@ -184,3 +171,7 @@ class Store:
             raise
         self.path.chmod(0o600)
         return connection
+
+
+def _given_up_at(created: datetime, now: datetime) -> datetime | None:
+    return created + KEEP_TRYING if now - created >= KEEP_TRYING else None

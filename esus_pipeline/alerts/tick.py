@@ -14,8 +14,8 @@ from esus_pipeline.alerts.deliver import deliver
 from esus_pipeline.alerts.heartbeat import beat
 from esus_pipeline.alerts.reconcile import Policy, reconcile
 from esus_pipeline.alerts.senders import Sender
-from esus_pipeline.alerts.state import Entry, Kind, Message, Section
-from esus_pipeline.alerts.store import Store, Waiting
+from esus_pipeline.alerts.state import Entry, Kind, Message, Section, Waiting
+from esus_pipeline.alerts.store import Store
 
 STUCK_MAIL = timedelta(hours=1)
 """A message that waits longer than this is a condition by itself, and holds the heartbeat back."""
@@ -34,7 +34,7 @@ class Tick:
     open: int
     """Conditions that somebody was told of and that last."""
     waiting: int
-    """Messages on their way, failed ones included."""
+    """Messages on their way, failed ones included and given-up ones not."""
     problems: tuple[str, ...]
     """What went wrong with telling."""
 
@@ -54,18 +54,18 @@ class Alerts:
     def tick(self, look: Look) -> Tick:
         """Remember the look, tell what it is worth telling, send what is due."""
         now = self.clock()
-        stuck = self._stuck(self.store.waiting(now), now)
-        look = Look.of([*look.conditions, *stuck], look.blind)
+        undelivered = self.store.waiting(now)
+        look = Look.of([*look.conditions, *self._stuck(undelivered, now)], look.blind)
         state, messages = self.store.advance(
-            lambda before: reconcile(before, look, now, self.policy), self._channels, now
+            lambda before: reconcile(before, look, now, self.policy, undelivered), self._channels, now
         )
         delivery = deliver(self.store, self.senders, self.who, self.clock)
         problems = list(delivery.failed)
-        waiting = self.store.waiting(self.clock())
-        if not self._stuck(waiting, now):
+        undelivered = self.store.waiting(self.clock())
+        if not self._stuck(undelivered, now):
             problems += filter(None, [beat(self.heartbeat_file, self.heartbeat_url, now)])
         told = sum(known.incident is not None for known in state.ongoing.values())
-        return Tick(tuple(messages), delivery.sent, told, len(waiting), tuple(problems))
+        return Tick(tuple(messages), delivery.sent, told, _on_their_way(undelivered), tuple(problems))
 
     def test(self) -> Tick:
         """Send a test message through every channel now."""
@@ -76,17 +76,19 @@ class Alerts:
         )
         self.store.post(message, self._channels, now)
         delivery = deliver(self.store, self.senders, self.who, self.clock)
-        return Tick((message,), delivery.sent, 0, len(self.store.waiting(now)), delivery.failed)
+        return Tick((message,), delivery.sent, 0, _on_their_way(self.store.waiting(now)), delivery.failed)
 
     @property
     def _channels(self) -> list[str]:
         return [sender.channel for sender in self.senders]
 
-    def _stuck(self, waiting: list[Waiting], now: datetime) -> list[Condition]:
-        """Channels of this installation that have not taken a message for too long."""
+    def _stuck(self, undelivered: list[Waiting], now: datetime) -> list[Condition]:
+        """Channels of this installation that have not taken a message for too long; given-up ones block nobody."""
         oldest: dict[str, Waiting] = {}
-        for each in waiting:
-            if each.channel in self._channels and now - each.created_at >= STUCK_MAIL:
+        for each in undelivered:
+            if each.given_up_at or each.channel not in self._channels:
+                continue
+            if now - each.created_at >= STUCK_MAIL:
                 oldest.setdefault(each.channel, each)
         return [
             Condition(
@@ -101,3 +103,7 @@ class Alerts:
             )
             for channel, each in oldest.items()
         ]
+
+
+def _on_their_way(undelivered: list[Waiting]) -> int:
+    return sum(each.given_up_at is None for each in undelivered)

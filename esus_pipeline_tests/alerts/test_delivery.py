@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from esus_pipeline.alerts import AlertConfigError, Condition, Look, Severity, point_conditions
+from esus_pipeline.alerts import AlertConfigError, Condition, Look, Severity, alerts_text, point_conditions
 from esus_pipeline.alerts.senders import Mail, MailServer, SendError, Webhook
 from esus_pipeline.alerts.state import Message
 from esus_pipeline.connect import alerts as connect_alerts
@@ -49,7 +49,7 @@ def test_an_outage_of_sixty_points_is_one_mail_and_one_post_at_its_start_and_at_
     assert (tick.open, tick.waiting, tick.problems) == (0, 0, ())
     subjects = [mail["Subject"] for mail in box.mails if "digest" not in mail["Subject"]]
     assert subjects == [
-        f"[{SITE.title}] ▲ WARNING: controller {BIG} is late",
+        f"[{SITE.title}] ▲ WARNING: controller {BIG} is late (provisional: may still come)",
         f"[{SITE.title}] ✔ over: controller {BIG} delivers nothing",
     ]
     assert [(post["kind"], post["group"]) for post in hook.posts if post["kind"] != "digest"] == [
@@ -131,6 +131,24 @@ def test_the_heart_beats_with_good_ticks_and_stops_while_messages_cannot_leave(t
         [problem] = ours.tick(Look.of([WRONG])).problems
         assert "ESUS_HEARTBEAT_URL" in problem
     assert tick.problems
+
+
+def test_a_message_that_was_given_up_holds_no_heartbeat_and_is_named_by_one_digest_and_by_the_command(tmp_path):
+    clock = Clock()
+    back = NOON + timedelta(days=4)
+    with webhook() as hook:
+        ours = alerts(tmp_path, clock, Webhook(hook.url))
+        while clock.now < back + timedelta(days=3):
+            hook.status = 500 if clock.now < back else 204
+            tick = ours.tick(Look.of([WRONG] if clock.now < NOON + timedelta(hours=2) else []))
+            clock.pass_(minutes=30)
+        assert (tick.open, tick.waiting) == (0, 0)
+        assert ours.heartbeat_file.read_text() == f"{(clock.now - timedelta(minutes=30)).isoformat()}\n"
+    assert [post["kind"] for post in hook.posts if "cannot be delivered" in post["text"].splitlines()[0]] == ["end"]
+    named = [post for post in hook.posts if post["kind"] == "digest" and "a is wrong (to webhook" in post["text"]]
+    assert len(named) == 1
+    assert "never delivered" in named[0]["text"].splitlines()[0]
+    assert "given up 'a is wrong'" in alerts_text(ours, clock.now)
 
 
 def test_one_refused_recipient_costs_nobody_else_his_mail(tmp_path):

@@ -70,16 +70,18 @@ def test_a_controller_outage_of_sixty_points_is_one_start_and_one_end():
     assert story.kinds() == [Kind.START, Kind.END]
     start, end = story.told[0][1], story.told[-1][1]
     assert (start.group, end.group) == (BIG, BIG)
-    assert lines(start) == [f"controller {BIG} is late"]
+    assert lines(start) == [f"controller {BIG} is late (provisional: may still come)"]
 
 
 def test_points_that_stay_silent_after_their_controller_came_back_are_told_then():
     story = Story()
     story.ticks(timedelta(hours=1), *point_conditions(SITE, states(story.now, {BIG: 300.0})))
     left = point_conditions(SITE, states(story.now, p1003="missing", p1004="missing"))
+    back = story.now
     story.ticks(timedelta(hours=2), *left)
     kinds = [(message.kind, len(lines(message))) for _, message in story.told]
-    assert kinds == [(Kind.START, 1), (Kind.END, 1), (Kind.START, 2)]
+    assert kinds == [(Kind.START, 1), (Kind.START, 2), (Kind.END, 1)]
+    assert story.told[1][0] - back <= timedelta(minutes=15)
 
 
 def test_a_point_silent_before_its_controller_failed_is_not_called_healed_by_the_failure():
@@ -116,6 +118,19 @@ def test_flutter_is_one_incident():
         story.ticks(timedelta(minutes=3), wrong("a"))
         story.ticks(timedelta(minutes=5))
     assert story.kinds() == [Kind.START]
+
+
+@pytest.mark.parametrize("well", [1, 2, 3])
+@pytest.mark.parametrize("bad", [{"behind": {BIG: 100.0}}, {"p1003": "late"}], ids=["controller", "point"])
+def test_a_state_that_comes_and_goes_at_the_pace_of_the_windows_is_one_start_at_once_and_one_end(bad, well):
+    story = Story()
+    for _ in range(96 // (1 + well)):
+        story.ticks(timedelta(minutes=15), *point_conditions(SITE, states(story.now, **bad)))
+        story.ticks(timedelta(minutes=15 * well))
+    assert story.kinds() == [Kind.START]
+    assert story.told[0][0] == NOON
+    story.ticks(timedelta(hours=1))
+    assert story.kinds() == [Kind.START, Kind.END]
 
 
 def test_what_a_blind_source_told_before_is_neither_over_nor_new():
@@ -162,6 +177,60 @@ def test_an_hour_has_a_limit_and_the_rest_follows_later():
     assert story.kinds() == [Kind.START, Kind.START]
     story.ticks(timedelta(hours=1), *(wrong(f"c{number}") for number in range(3)))
     assert story.kinds() == [Kind.START] * 3
+
+
+def test_an_error_waits_for_no_limit_and_a_joint_message_counts_once():
+    story = Story(replace(policy(), starts_per_hour=2))
+    cut = [wrong(f"c{number}") for number in range(20)]
+    assert len(story.tick(*cut)) == 1
+    [second] = story.tick(*cut, wrong("second"))
+    assert lines(second) == ["second is wrong"]
+    assert story.tick(*cut, wrong("second"), wrong("third")) == []
+    [error] = story.tick(*cut, wrong("second"), wrong("third"), wrong("disk", severity=Severity.ERROR))
+    assert lines(error) == ["disk is wrong"]
+
+
+def test_an_error_of_a_group_follows_its_warning_at_once_though_an_error_of_others_stood_in_the_same_message():
+    story = Story()
+    cut = [wrong("e", severity=Severity.ERROR), *(wrong(f"c{number}") for number in range(5))]
+    story.tick(*cut)
+    [graver] = story.tick(*cut, wrong("worse", "c0", Severity.ERROR))
+    assert lines(graver) == ["worse is wrong"]
+    assert story.tick(*cut, wrong("worse", "c0", Severity.ERROR), wrong("again", "c0", Severity.ERROR)) == []
+
+
+def test_a_start_says_whether_the_readings_may_still_come():
+    [late] = Story().tick(*point_conditions(SITE, states(NOON, p2000="late")))
+    [lost] = Story().tick(*point_conditions(SITE, states(NOON, p2000="missing")))
+    [stuck] = Story().tick(*point_conditions(SITE, states(NOON, p2000="stuck")))
+    [gone] = Story().tick(*point_conditions(SITE, states(NOON, {BIG: 600.0})))
+    assert "provisional: may still come" in late.title
+    assert "final: lost" in lost.title
+    assert "final: lost" in gone.title
+    assert stuck.title == "wind_speed (point 2000) is stuck"
+
+
+def test_what_became_final_is_named_by_the_next_digest_once():
+    story = Story()
+    story.ticks(timedelta(hours=6), *point_conditions(SITE, states(NOON, p2000="late")))
+    story.ticks(timedelta(days=2), *point_conditions(SITE, states(NOON, p2000="missing")))
+    assert story.kinds() == [Kind.START]
+    first, second = (message for _, message in story.told if message.kind is Kind.DIGEST)
+    assert [section.heading for section in first.sections] == ["Open", "Final since the last digest"]
+    assert [section.heading for section in second.sections] == ["Open"]
+
+
+def test_what_began_in_a_silence_and_ended_in_it_is_told_of_by_nobody():
+    work = {"start": "2026-03-04T14:00", "end": "2026-03-04T18:00", "reason": "work"}
+    story = Story(policy(silences=[work]))
+    before = wrong("before")
+    story.ticks(timedelta(hours=1), before)
+    story.ticks(timedelta(minutes=30), before, wrong("within"))
+    story.ticks(timedelta(hours=6))
+    assert [(message.kind, lines(message)) for _, message in story.told] == [
+        (Kind.START, ["before is wrong"]),
+        (Kind.END, ["before is wrong"]),
+    ]
 
 
 def test_a_known_dead_point_is_named_in_the_digest_and_told_of_nowhere_else():
