@@ -187,14 +187,16 @@ def _wind_unknown(stretch: Stretch) -> str:
     known = (
         f"the newest wind reading is {age / MINUTE:.0f} minutes old" if age is not None else "no reading of the wind"
     )
-    return f"{stretch.lead}, not lowered now although the sun asks for shade: {known}"
+    who = "the sun asks for shade" if stretch.decisive_override is None else "somebody put it down by hand"
+    return f"{stretch.lead}, not lowered now although {who}: {known}"
 
 
 def _manual(stretch: Stretch) -> str:
-    override = stretch.horizon.overrides[stretch.decisive_override]
+    room = stretch.decisive_override or stretch.name
+    override = stretch.horizon.overrides[room]
     zone, own = stretch.horizon.site.zone, stretch.horizon.local[stretch.first]
     since, until = (clock_words(moment.astimezone(zone), own) for moment in (override.since, override.until))
-    whose = "" if stretch.decisive_override == stretch.name else f" in {stretch.decisive_override}"
+    whose = "" if room == stretch.name else f" in {room}"
     return f"kept {'lowered' if stretch.closed else 'open'}: moved by hand{whose} at {since}, respected until {until}"
 
 

@@ -1,7 +1,8 @@
 """When somebody has moved a shade by hand: it left the position that it was told, while it was told nothing new.
 
-The hand is respected for the site's override_minutes or until nobody has been seen for a while, and no longer than
-until the hand puts the shade back or somebody releases it (`esus release ROOM`).
+Or it was told to move and stands where it stood before. The hand is respected for the site's override_minutes or until
+nobody has been seen for a while, and no longer than until the hand puts the shade back or somebody releases it
+(`esus release ROOM`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.control.measured import PRESENCE
+from esus_pipeline.control.measured import PRESENCE, RELEASED
 from esus_pipeline.control.rules import Rule
 from esus_pipeline.frames import BUILDING, STEP
 from esus_pipeline.site import ShadeFeedback, Site
@@ -21,6 +22,10 @@ AGREES = 0.25
 """Of the shade's travel; a smaller difference is no move."""
 GONE = timedelta(minutes=30)
 """A room in which nobody was seen for so long has been left."""
+BEFORE = 4
+"""Steps before a hand (1 hour) in which a move that it undoes is looked for."""
+NO_UNDOING = frozenset({Rule.PROTECTED, Rule.WIND, Rule.MANUAL})
+"""Rules whose moves no hand is taken to undo: of the wind, and of a hand that is respected already."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def overrides(
     if site.control.mode != "active" or not len(commanded) or not len(observed):
         return {}
     hold = timedelta(minutes=site.control.override_minutes)
-    times = pd.date_range(as_of - hold - 4 * STEP, as_of - STEP, freq=STEP)
+    times = pd.date_range(as_of - hold - BEFORE * STEP, as_of - STEP, freq=STEP)
     found = {}
     for group in site.shade_groups.values():
         if group.feedback is None:
@@ -79,25 +84,48 @@ class _Track:
     rules: npt.NDArray[np.object_]
     seen: npt.NDArray[np.float64]
     present: npt.NDArray[np.float64]
+    released: npt.NDArray[np.float64]
+    """0 where the building's own wind protection holds the shades up."""
 
     def override(self, hold: timedelta) -> Override | None:
         current: Override | None = None
-        agreed = np.abs(self.seen - self.told) < AGREES
         for now in range(1, len(self.times)):
             if np.isnan(self.seen[now]):
                 continue
-            since = self.times[now].to_pydatetime()
             if current is not None:
                 moved = abs(self.seen[now] - current.position) >= AGREES
-                if moved or since >= current.until or self._left(now):
+                if moved or self.times[now] >= current.until or self._left(now):
                     current = None
-            elif self._quiet(now) and agreed[now - 1] and not agreed[now]:
+            elif (first := self._moved(now)) is not None:
+                since = self.times[first].to_pydatetime()
                 current = Override(float(self.seen[now]), since, since + hold)
         return current
 
-    def _quiet(self, now: int) -> bool:
-        """Whether the shade was told the same as before."""
-        return bool(self.told[now] == self.told[now - 1]) and self.rules[now] != Rule.MANUAL
+    def _moved(self, now: int) -> int | None:
+        """The step in which a hand moved the shade, as far as the readings until `now` tell."""
+        if self.told[now] != self.told[now - 1] or self.released[now] < 1:
+            return None
+        before, after = np.abs(self.seen[now - 1 : now + 1] - self.told[now]) < AGREES
+        if before and not after and self.rules[now] != Rule.MANUAL:
+            return now
+        return now - 1 if self._undone(now) else None
+
+    def _undone(self, now: int) -> bool:
+        """Whether the shade stood at the ends of two steps in a row where it was told to be before its last move.
+
+        One step proves nothing, because a command may be carried out late. A hand that undoes a move within its
+        15 minutes looks the same as an actuator that does not obey: in both cases it is right to leave the shade where
+        it is for a while. Where nobody was seen, no hand was.
+        """
+        steps = slice(now - 1, now + 1)
+        earlier = self.told[max(0, now - 1 - BEFORE) : now]
+        others = earlier[earlier != self.told[now]]
+        excused = not NO_UNDOING.isdisjoint(self.rules[steps]) or (self.released[steps] < 1).any()
+        if not len(others) or excused or self._left(now):
+            return False
+        former = np.abs(self.seen[steps] - others[-1]) < AGREES
+        elsewhere = np.abs(self.seen[steps] - self.told[now]) >= AGREES
+        return bool((former & elsewhere).all())
 
     def _left(self, now: int) -> bool:
         back = int(GONE / STEP)
@@ -125,4 +153,5 @@ def _track(
         rules=told["rule"].to_numpy(dtype=object),
         seen=feedback.position(reading),
         present=column(room, PRESENCE),
+        released=column(BUILDING, RELEASED),
     )

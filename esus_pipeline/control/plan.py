@@ -2,9 +2,10 @@
 
     no shade to move  >  wind protection of the building  >  wind  >  missing inputs (safe plan)  >  moved by hand
     >  glare with people in the room  >  the optimum, or the tuned rule where there is none
-    within the limits on movement, and nothing is lowered without a fresh reading of the wind
+    within the limits on movement, and nothing is lowered without a fresh reading of the wind, not for a hand either
 
-Rooms of one shade group move together: the group is closed if any of its rooms asks for it, and opened for all.
+Rooms of one shade group move together: the group is closed if any of its rooms asks for it, and opened for all. Under
+a hand they stand where it put the shade, which may be between open and closed; words and predictions take the nearer.
 Setpoints follow the calendar in every case, the safe plan included, because they need no input that can be missing;
 the optimum may only heat or cool earlier. An open window turns heating and cooling off.
 """
@@ -23,7 +24,7 @@ from esus_pipeline.control.baseline import baseline_positions
 from esus_pipeline.control.explanation import explain, with_window
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
-from esus_pipeline.control.measured import TEMPERATURE_RANGE, plausible
+from esus_pipeline.control.measured import NOW, TEMPERATURE_RANGE, plausible
 from esus_pipeline.control.optimiser.follow import Commands, follow_setpoints
 from esus_pipeline.control.optimiser.optimum import Optimum, current
 from esus_pipeline.control.optimiser.quarters import Quarters
@@ -36,6 +37,7 @@ from esus_pipeline.control.safety import (
     held_state,
     lowerable,
     missing_inputs,
+    nearly_closed,
     protected,
     settle,
     wind_block,
@@ -47,8 +49,6 @@ from esus_pipeline.frames import SHADE_SETPOINT_SCHEDULE, STEP, TIMESTAMP
 
 COMMAND = ["issued_at", "room", "valid_time", "shade_position", "heating_setpoint", "cooling_setpoint", "rule"]
 """Columns of frames.SHADE_SETPOINT_SCHEDULE that later plans look back at."""
-NOW = 2
-"""Steps for which what is seen now (a person, an open window) is taken to last; the next plans see anew."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     response = make_response(horizon, setpoints)
     layer = _Layer.of(horizon, shade_groups(horizon.site))
     wish = make_wish(horizon, setpoints, response, layer.groups, layer.blocked, optimum)
-    closed, rules = layer.settle(wish)
+    positions, rules = layer.settle(wish)
+    closed = nearly_closed(positions)
     followed = [int(room) for room in np.flatnonzero(wish.planned & np.isfinite(horizon.temperature))]
     quarters = None
     if optimum is not None and followed:
@@ -103,9 +104,11 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)
     commands, reasons = _window(horizon, commands, reasons)
     decisions = layer.decisions(wish, closed, rules)
-    table = _table(horizon, commands, closed, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
+    table = _table(horizon, commands, positions, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
     age = horizon.as_of - optimum.issued_at if optimum is not None else None
-    return Plan(table, trace_rows(horizon, decisions, age, wish.planned, why))
+    trace = trace_rows(horizon, decisions, age, wish.planned, why)
+    told = [row | {"position": float(position)} for row, position in zip(trace, positions[:, 0], strict=True)]
+    return Plan(table, told)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ class _Layer:
     missing: npt.NDArray[np.object_]
     """(R, N) the rule of the safe plan, empty where nothing is missing."""
     lowerable: Mask
-    manual: Mask
+    hand: Array
+    """(R, N) where somebody put the shade, 0 open .. 1 closed; NaN where nobody did."""
     glare: Mask
 
     @classmethod
@@ -132,42 +136,40 @@ class _Layer:
             blocked=wind_block(horizon),
             missing=missing_inputs(horizon, groups),
             lowerable=lowerable(horizon),
-            manual=_manual(horizon, groups),
+            hand=_hand(horizon, groups),
             glare=_glare(horizon, groups),
         )
 
     def limits(self, members: list[int]) -> Limits:
         """What a group's shade may do."""
-        hand = [self.horizon.overrides.get(self.horizon.site.room_ids[room]) for room in members]
-        positions = [override.position for override in hand if override is not None]
         return Limits(
             up=self.protected | self.blocked | (self.missing[members[0]] != ""),
             lowerable=self.lowerable,
-            by_hand=self.manual[members[0]],
-            hand_closed=bool(positions) and positions[0] > (OPEN + CLOSED) / 2,
+            hand=self.hand[members[0]],
         )
 
-    def settle(self, wish: Wish) -> tuple[Mask, npt.NDArray[np.object_]]:
-        """Positions (R, N; True is closed) and the rule that won each of them."""
+    def settle(self, wish: Wish) -> tuple[Array, npt.NDArray[np.object_]]:
+        """Positions (R, N; 0 open .. 1 closed) and the rule that won each of them."""
         horizon = self.horizon
         wanted = wish.closed | self.glare
-        closed = np.zeros_like(wanted)
+        positions = np.zeros(wanted.shape)
         for members in self.groups:
             limits = self.limits(members)
-            closed[members] = settle(wanted[members[0]], limits, horizon.day, held_state(horizon, members))
+            positions[members] = settle(wanted[members[0]], limits, horizon.day, held_state(horizon, members))
         rules = wish.rules.copy()
-        rules[self.glare & ~wish.closed] = Rule.GLARE
-        refused = closed != wanted
+        rules[self.glare] = Rule.GLARE
+        refused = positions != np.where(wanted, CLOSED, OPEN)
         rules[refused] = Rule.HOLD
         rules[refused & wanted & ~self.lowerable] = Rule.WIND_UNKNOWN
-        rules[self.manual] = Rule.MANUAL
+        rules[~np.isnan(self.hand)] = Rule.MANUAL
+        rules[positions < self.hand] = Rule.WIND_UNKNOWN
         safe = self.missing != ""
         rules[safe] = self.missing[safe]
         rules[:, self.blocked] = Rule.WIND
         rules[:, self.protected] = Rule.PROTECTED
         shaded = {room for members in self.groups for room in members}
         rules[[room for room in range(len(rules)) if room not in shaded]] = Rule.NO_SHADE
-        return closed, rules
+        return positions, rules
 
     def decisions(self, wish: Wish, closed: Mask, rules: npt.NDArray[np.object_]) -> list[Decision]:
         """What was decided for the first step, and who asked for what."""
@@ -181,20 +183,20 @@ class _Layer:
                     rule=rules[room, 0],
                     closed=bool(closed[room, 0]),
                     wanted=bool(wish.closed[room, 0]),
-                    claims=self._claims(room, members, wish) if members else [],
+                    claims=self._claims(room, wish) if members else [],
                     held=held,
                     until=self._until(room, rules[room, 0], held),
                 )
             )
         return found
 
-    def _claims(self, room: int, members: list[int], wish: Wish) -> list[Claim]:
-        hand = "closed" if self.limits(members).hand_closed else "open"
+    def _claims(self, room: int, wish: Wish) -> list[Claim]:
+        hand = self.hand[room, 0]
         asked = [
             (self.protected[0], Rule.PROTECTED, "open"),
             (self.blocked[0], Rule.WIND, "open"),
             (self.missing[room, 0] != "", self.missing[room, 0], "open"),
-            (self.manual[room, 0], Rule.MANUAL, hand),
+            (not np.isnan(hand), Rule.MANUAL, _words(hand)),
             (self.glare[room, 0], Rule.GLARE, "closed"),
             (not self.lowerable[0], Rule.WIND_UNKNOWN, "not lowered"),
             (True, wish.rules[room, 0], "closed" if wish.closed[room, 0] else "open"),
@@ -214,15 +216,19 @@ class _Layer:
         return None
 
 
-def _manual(horizon: Horizon, groups: list[list[int]]) -> Mask:
-    """(R, N) where a shade stays as somebody put it: all rooms of the group, for they hang on one output."""
-    mask = np.zeros((len(horizon.site.rooms), horizon.steps), dtype=bool)
+def _words(position: float) -> str:
+    return {OPEN: "open", CLOSED: "closed"}.get(position, f"{position:.0%} closed")
+
+
+def _hand(horizon: Horizon, groups: list[list[int]]) -> Array:
+    """(R, N) where the last hand put the shade, NaN for none: all rooms of a group, for they hang on one output."""
+    hand = np.full((len(horizon.site.rooms), horizon.steps), np.nan)
     for members in groups:
-        for room in members:
-            override = horizon.overrides.get(horizon.site.room_ids[room])
-            if override is not None:
-                mask[members, : max(0, -(-(override.until - horizon.as_of) // STEP))] = True
-    return mask
+        names = [horizon.site.room_ids[room] for room in members]
+        overrides = [horizon.overrides[name] for name in names if name in horizon.overrides]
+        for override in sorted(overrides, key=lambda override: override.since):
+            hand[members, : max(0, -(-(override.until - horizon.as_of) // STEP))] = override.position
+    return hand
 
 
 def _glare(horizon: Horizon, groups: list[list[int]]) -> Mask:
@@ -256,7 +262,7 @@ def _window(
 def _table(
     horizon: Horizon,
     commands: Commands,
-    closed: Mask,
+    positions: Array,
     rules: npt.NDArray[np.object_],
     reasons: npt.NDArray[np.object_],
     predicted: Array,
@@ -269,7 +275,7 @@ def _table(
         "issued_at": pa.array(np.full(rooms * STEPS, issued)).cast(TIMESTAMP),
         "room": pa.array(np.repeat(np.array(horizon.site.room_ids, dtype=object), STEPS), pa.string()),
         "valid_time": pa.array(np.tile(valid, rooms)).cast(TIMESTAMP),
-        "shade_position": pa.array(np.where(closed, CLOSED, OPEN).ravel()),
+        "shade_position": pa.array(positions.ravel()),
         "heating_setpoint": pa.array(commands.heating.ravel()),
         "cooling_setpoint": pa.array(commands.cooling.ravel()),
         "reason": pa.array(reasons.ravel(), pa.string()),

@@ -5,7 +5,8 @@ from enum import StrEnum
 OPEN = 0.0
 """Shade position: retracted, glass free. The only statement of polarity: 0 is open, 1 is closed, everywhere."""
 CLOSED = 1.0
-"""Shade position: fully lowered. All rules command only OPEN and CLOSED, which every kind of shade can do."""
+"""Shade position: fully lowered. Rules command only OPEN and CLOSED, which every kind of shade can do; where somebody
+left it half-way it stays."""
 
 
 class Rule(StrEnum):

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from esus_pipeline.control.hysteresis import hysteresis
-from esus_pipeline.control.inputs import PAST, Horizon, Mask, ShadeState
-from esus_pipeline.control.rules import OPEN, Rule
+from esus_pipeline.control.inputs import PAST, Array, Horizon, Mask, ShadeState
+from esus_pipeline.control.rules import CLOSED, OPEN, Rule
 from esus_pipeline.frames import STEP
 
 OLDEST_FORECAST = timedelta(hours=6)
@@ -78,13 +78,24 @@ def lowerable(horizon: Horizon) -> Mask:
     return (np.arange(horizon.steps) >= UNTIL_NEXT_READING) | horizon.measured.wind_fresh
 
 
+def nearly_closed(position: Array | float) -> Mask:
+    """Whether positions are nearer to closed than to open, for what knows only these two."""
+    return np.asarray(position) > (OPEN + CLOSED) / 2
+
+
 @dataclass(frozen=True)
 class Held:
     """Where a group's shade stands when the plan begins."""
 
-    closed: bool = False
+    position: float = OPEN
+    """0 open .. 1 closed; between the two where a hand put it."""
     steps_since_move: int = DWELL
     moves_today: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is nearer to closed than to open."""
+        return bool(nearly_closed(self.position))
 
 
 def held_state(horizon: Horizon, members: list[int]) -> Held:
@@ -93,7 +104,7 @@ def held_state(horizon: Horizon, members: list[int]) -> Held:
     states: list[ShadeState] = [horizon.shades[room] for room in ids if room in horizon.shades]
     moved = [state.since for state in states if state.since is not None and not state.by_safety]
     return Held(
-        closed=any(state.position > OPEN for state in states),
+        position=max((state.position for state in states), default=OPEN),
         steps_since_move=max(0, (horizon.as_of - max(moved)) // STEP) if moved else DWELL,
         moves_today=max((state.moves_today for state in states), default=0),
     )
@@ -107,32 +118,34 @@ class Limits:
     """It must be up."""
     lowerable: Mask
     """It may be lowered."""
-    by_hand: Mask
-    """It stays where somebody put it."""
-    hand_closed: bool = False
-    """Where that is."""
+    hand: Array
+    """Where somebody put it and it stays, 0 open .. 1 closed; NaN where nobody did."""
 
 
-def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held) -> Mask:
-    """(N,) whether the shade is closed, after the limits on movement.
+def settle(wanted: Mask, limits: Limits, day: npt.NDArray[np.int64], held: Held) -> Array:
+    """(N,) where the shade stands, 0 open .. 1 closed, after the limits on movement.
 
-    A step that must be up opens at once and is no counted move, and nothing waits for it. A shade is lowered only when
-    nothing known forbids it for LEAST_DOWN steps and a move is left to raise it again; raising is never refused for the
-    day's limit.
+    A step that must be up opens at once and is no counted move, and nothing waits for it. Where somebody put the shade
+    it stays, but it is not lowered there without a reading of the wind that allows it. Else a shade is lowered only
+    when nothing known forbids it for LEAST_DOWN steps and a move is left to raise it again; raising is never refused
+    for the day's limit.
     """
-    closed, since, moves = held.closed, held.steps_since_move, held.moves_today
-    path = np.zeros(len(wanted), dtype=bool)
+    position, since, moves = held.position, held.steps_since_move, held.moves_today
+    asked = np.where(wanted, CLOSED, OPEN)
+    path = np.zeros(len(wanted))
     for step in range(len(wanted)):
         if step and day[step] != day[step - 1]:
             moves = 0
-        forced = False if limits.up[step] else limits.hand_closed if limits.by_hand[step] else None
-        if forced is not None:
-            if closed != forced:
-                since = DWELL if limits.up[step] else 0
-            closed = forced
-        elif wanted[step] != closed and since >= DWELL and (closed or _may_lower(limits, step, moves)):
-            closed, since, moves = bool(wanted[step]), 0, moves + 1
-        path[step] = closed
+        hand = limits.hand[step]
+        if limits.up[step]:
+            since = since if position == OPEN else DWELL
+            position = OPEN
+        elif not np.isnan(hand):
+            if hand < position or (hand > position and limits.lowerable[step]):
+                position, since = float(hand), 0
+        elif asked[step] != position and since >= DWELL and (not wanted[step] or _may_lower(limits, step, moves)):
+            position, since, moves = float(asked[step]), 0, moves + 1
+        path[step] = position
         since += 1
     return path
 

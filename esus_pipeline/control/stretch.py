@@ -42,9 +42,9 @@ class Stretch:
         return f"{' and '.join(names)} facade" + "s" * (len(names) > 1)
 
     @property
-    def decisive_override(self) -> str:
+    def decisive_override(self) -> str | None:
         """The room whose shade was moved by hand: this one, or else one that moves with it."""
-        return next(room for room in self._together if room in self.horizon.overrides)
+        return next((room for room in self._together if room in self.horizon.overrides), None)
 
     @property
     def occupied_room(self) -> str:

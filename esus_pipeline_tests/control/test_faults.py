@@ -3,6 +3,7 @@ a plan, every row has a reason, and nothing that protects a shade, a person or t
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -40,6 +41,8 @@ MOMENTS = (
     ("2026-10-24T22:00", 11.0),
     ("2026-10-25T00:30", 14.0),
 )
+STANDS = (0.0, 0.6, 1.0)
+"""Where a shade may stand; between open and closed where a hand put it."""
 ODD = (np.nan, np.inf, -np.inf, -1.0, 0.0, 1e6, 1e300, -1e9, 55.0)
 
 
@@ -99,14 +102,14 @@ def broken(random: np.random.Generator, moment: int) -> PlanInputs:
     ages = [None, timedelta(0), timedelta(minutes=20), timedelta(minutes=45), timedelta(hours=8), timedelta(hours=-2)]
     names = list(TMV23.room_ids)
     since = base.as_of - int(random.integers(0, 60)) * STEP
-    state = ShadeState(float(random.integers(2)), since, int(random.integers(0, 5)))
+    state = ShadeState(float(random.choice(STANDS)), since, int(random.integers(0, 5)))
     changes: dict[str, object] = {"wind_age": random.choice(ages), "forecast_age": random.choice([*ages[1:], None])}
     if random.integers(2):
         changes["shades"] = dict.fromkeys(names, state)
     if random.integers(4) == 0:
         until = base.as_of + int(random.integers(1, 9)) * STEP
         room = str(random.choice(names))
-        changes["overrides"] = {room: Override(float(random.integers(2)), base.as_of - STEP, until)}
+        changes["overrides"] = {room: Override(float(random.choice(STANDS)), base.as_of - STEP, until)}
     rooms = base.rooms.copy()
     rooms[TMV23.wind.quantity] = rooms[TMV23.wind.quantity] * random.choice([1.0, 1.0, 4.5, 6.0])
     rooms["window_open"] = float(random.integers(2))
@@ -145,8 +148,7 @@ def violations(inputs: PlanInputs, plan: pd.DataFrame) -> list[str]:
         found.append("down in wind")
     if not horizon.measured.wind_fresh:
         before = [inputs.shades[room].position if room in inputs.shades else 0.0 for room in site.room_ids]
-        by_hand = rule[0] == "manual"
-        if ((position[0] > before) & ~by_hand).any():
+        if (position[0] > before).any():
             found.append("lowered without a fresh reading of the wind")
     if horizon.measured.released == 0 and position[0].any():
         found.append("down against the building's protection")
@@ -154,6 +156,7 @@ def violations(inputs: PlanInputs, plan: pd.DataFrame) -> list[str]:
         columns = [site.room_ids.index(room) for room in group.rooms]
         if (position[:, columns] != position[:, columns[:1]]).any():
             found.append("a group apart")
+        found += moved_from_the_hand(inputs, group.rooms, position[:, columns[0]], rule[:, columns[0]])
     for column, room in enumerate(site.room_ids):
         found += moved_too_often(inputs, room, position[:, column], rule[:, column])
     low, high = plan["heating_setpoint"].to_numpy(), plan["cooling_setpoint"].to_numpy()
@@ -170,6 +173,17 @@ def violations(inputs: PlanInputs, plan: pd.DataFrame) -> list[str]:
         if any((np.abs(np.diff(values[own])) > 0.25 + 1e-6)[calm].any() for values in (low, high)):
             found.append("setpoints faster than 1 K/h with people in the building")
     return found
+
+
+def moved_from_the_hand(inputs: PlanInputs, rooms: Sequence[str], position: np.ndarray, rule: np.ndarray) -> list[str]:
+    """Whether a shade stands elsewhere than its hand put it, and neither wind nor missing inputs ask for it."""
+    for override in (inputs.overrides[room] for room in rooms if room in inputs.overrides):
+        held = range((override.until - inputs.as_of) // STEP)
+        obeyed = [position[step] == override.position and rule[step] == "manual" for step in held]
+        lower = [position[step] < override.position and rule[step] == "wind_unknown" for step in held]
+        if not all(obeyed[step] or lower[step] or rule[step] in SAFETY for step in held):
+            return ["a shade is not where a hand put it"]
+    return []
 
 
 def moved_too_often(inputs: PlanInputs, room: str, position: np.ndarray, rule: np.ndarray) -> list[str]:

@@ -173,7 +173,7 @@ def test_setpoints_ramp_before_work_keep_the_band_while_people_are_expected_and_
         change = rows[column].diff().abs()
         assert change[early].fillna(0).max() <= 0.5 + 1e-9
         assert set(change[~early].dropna().unique()) <= {0.0, 3.0}
-    people = (local.dt.day_of_week < 5) & (local.dt.hour >= 8) & (local.dt.hour < 16)
+    people = local.dt.date.map(TMV23.is_working_day) & (local.dt.hour >= 8) & (local.dt.hour < 16)
     assert rows.loc[people, "heating_setpoint"].eq(20).all()
     assert rows.loc[people, "cooling_setpoint"].eq(26).all()
     night = local.dt.hour.isin([16, 17, 18, 19, 20, 21, 22, 23, 0, 1, 2, 3])
@@ -240,11 +240,11 @@ def test_shade_states_tell_position_last_move_and_the_days_moves():
 def test_a_shade_that_the_wind_raised_is_lowered_as_soon_as_the_wind_allows():
     gust = np.zeros(40, dtype=bool)
     gust[4:8] = True
-    limits = Limits(up=gust, lowerable=~np.zeros(40, dtype=bool), by_hand=np.zeros(40, dtype=bool))
+    limits = Limits(up=gust, lowerable=~np.zeros(40, dtype=bool), hand=np.full(40, np.nan))
     wanted, day = np.ones(40, dtype=bool), np.zeros(40, dtype=np.int64)
-    down = settle(wanted, limits, day, Held(closed=True, steps_since_move=8, moves_today=1))
+    down = settle(wanted, limits, day, Held(1.0, steps_since_move=8, moves_today=1))
     assert np.flatnonzero(np.diff(down.astype(int))).tolist() == [3, 7]
-    spent = settle(wanted, limits, day, Held(closed=True, steps_since_move=8, moves_today=5))
+    spent = settle(wanted, limits, day, Held(1.0, steps_since_move=8, moves_today=5))
     assert not spent[4:].any()
 
 
