@@ -9,7 +9,7 @@ from esus_pipeline.control.model.commissioning import commissioning_plan, table
 from esus_pipeline.control.model.now import models_in_force
 from esus_pipeline.control.model.past import read_past
 from esus_pipeline.control.model.score import HOURS
-from esus_pipeline.control.model.training import Lesson, lesson, to_frame
+from esus_pipeline.control.model.training import LEAST_PREDICTIONS, Lesson, lesson, to_frame
 from esus_pipeline.defs.common import OWNERS, SCHEDULE_STATUS, column_schema, now
 from esus_pipeline.defs.partitions import WINDOWS, days
 from esus_pipeline.defs.readings import clean_series
@@ -41,7 +41,9 @@ NIGHTLY_TAGS = {"dagster/priority": "-3", "dagster/max_runtime": "7200"}
         dg.AssetCheckSpec(
             f"predicts_{hours}_h",
             asset=ROOM_MODELS.name,
-            description=f"Error {hours} h ahead on days not taught, against {BEATS[hours]:.2f} of persistence's.",
+            description=f"Error {hours} h ahead on the last days of the history, at most {BEATS[hours]:.2f} times that "
+            "of no change on the same days. A model taken this night is judged before it is taught them; one that was "
+            "kept may have been taught them before.",
         )
         for hours in HOURS
     ],
@@ -92,10 +94,12 @@ def _steps(site: Site, learned: dict[str, Lesson], end: datetime) -> str:
 
 
 def _check(learned: dict[str, Lesson], hours: int) -> dg.AssetCheckResult:
+    """Judges the rooms with a learned model and predictions enough so many hours ahead."""
+    scores = {room: each.score for room, each in learned.items() if each.model.version > 0}
     judged = {
-        room: (each.score.model[hours], each.score.persistence[hours])
-        for room, each in learned.items()
-        if each.score and each.score.count and each.model.version > 0
+        room: (score.model[hours], score.persistence[hours])
+        for room, score in scores.items()
+        if score and score.count[hours] >= LEAST_PREDICTIONS
     }
     worse = [room for room, (error, still) in judged.items() if not error <= BEATS[hours] * still]
     told = {room: f"{error:.2f} K, persistence {still:.2f} K" for room, (error, still) in judged.items()}
@@ -103,7 +107,12 @@ def _check(learned: dict[str, Lesson], hours: int) -> dg.AssetCheckResult:
         check_name=f"predicts_{hours}_h",
         passed=not worse,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"rooms_judged": len(judged), "rooms_worse": ", ".join(worse) or "none", "errors": told},
+        metadata={
+            "rooms_judged": len(judged),
+            "rooms_learned_but_not_judged": len(scores) - len(judged),
+            "rooms_worse": ", ".join(worse) or "none",
+            "errors": told,
+        },
         description=f"worse than persistence: {', '.join(worse)}" if worse else f"{len(judged)} rooms judged",
     )
 

@@ -37,15 +37,44 @@ def test_the_first_good_model_takes_the_priors_place(first, history):
     assert "24 h error" in first.verdict
 
 
-def test_a_model_that_predicts_worse_than_the_one_in_force_is_not_taken(first, history):
-    muddled = history.air.copy()
+@pytest.fixture(scope="module")
+def muddled(history):
+    """The first three weeks teach nonsense; the last one is the room's own."""
+    air = history.air.copy()
     rng = np.random.default_rng(5)
-    muddled[: 21 * 96] = 21 + 2 * rng.standard_normal(21).repeat(96)
-    second = lesson(PRIOR, first.model, replace(history, air=muddled))
+    air[: 21 * 96] = 21 + 2 * rng.standard_normal(21).repeat(96)
+    return replace(history, air=air)
+
+
+def test_a_model_that_predicts_worse_than_the_one_in_force_is_not_taken(first, muddled):
+    second = lesson(PRIOR, first.model, muddled)
     assert not second.taken
     assert second.model == first.model
     assert second.verdict.startswith("kept: 24 h error")
     assert second.candidate.model[24] > second.score.model[24]
+
+
+def test_a_kept_model_keeps_the_errors_of_the_days_that_it_was_not_taught(first, muddled):
+    second = lesson(PRIOR, first.model, muddled)
+    assert second.score.model[24] != first.model.rmse[24]
+    assert from_frame(to_frame({"1.213": second}, NIGHT), SITE)["1.213"] == first.model
+    silent = lesson(PRIOR, first.model, None)
+    assert from_frame(to_frame({"1.213": silent}, NIGHT), SITE)["1.213"] == first.model
+
+
+@pytest.mark.parametrize(("taught", "anew"), [(21, True), (22, False)])
+def test_a_kept_model_is_judged_anew_on_days_of_which_it_was_taught_none(first, muddled, taught, anew):
+    former = replace(first.model, trained_to=START + pd.Timedelta(days=taught), rmse={1: 0.5, 6: 0.6, 24: 0.7})
+    night = lesson(PRIOR, former, muddled)
+    assert not night.taken
+    assert night.model.rmse == (night.score.model if anew else former.rmse)
+    assert from_frame(to_frame({"1.213": night}, NIGHT), SITE)["1.213"] == night.model
+
+
+def test_the_row_of_a_prior_holds_how_well_it_predicted(first):
+    untaught = replace(first, model=PRIOR, taken=False)
+    row = to_frame({"1.213": untaught}, NIGHT).iloc[0]
+    assert (row["version"], row["rmse_24h"]) == (0, first.score.model[24])
 
 
 @pytest.mark.parametrize(

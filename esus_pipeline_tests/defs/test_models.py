@@ -57,12 +57,36 @@ def test_a_night_leaves_a_model_for_the_room_that_spoke_and_a_reason_for_the_oth
     assert set(checks) == {"predicts_1_h", "predicts_6_h", "predicts_24_h"}
     assert checks["predicts_24_h"].passed
     assert checks["predicts_24_h"].metadata["rooms_judged"].value == 1
+    assert checks["predicts_24_h"].metadata["rooms_learned_but_not_judged"].value == 0
     [event] = result.asset_materializations_for_node("room_models")
     assert event.metadata["models_taken"].value == 1
     assert f"| {ROOM} | 1 |" in event.metadata["lessons"].value
     steps = event.metadata["steps_that_would_teach"].value
     assert "| Sun 2026-03-15 | 1.229, 1.231, 1.233 | " in steps
     assert "shades closed" in steps
+
+
+@pytest.fixture(scope="module")
+def aired(tmp_path_factory):
+    """The same days with a window that is open every afternoon."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("aired"))
+    folder, table = archive(settings), room_frame(SITE)
+    store(folder)
+    rows = folder.read(table)
+    open_now = (rows["room"] == ROOM) & rows["timestamp"].dt.hour.between(13, 16)
+    folder.merge(table, rows.assign(window_open=rows["window_open"].mask(open_now, 1.0)))
+    return settings
+
+
+def test_a_room_that_is_aired_every_day_is_judged_an_hour_ahead_and_not_accused_of_a_day(aired, instance):
+    result = run(aired, instance)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    found = {name: check.metadata["rooms_judged"].value for name, check in checks.items()}
+    silent = {name: check.metadata["rooms_learned_but_not_judged"].value for name, check in checks.items()}
+    assert found == {"predicts_1_h": 1, "predicts_6_h": 1, "predicts_24_h": 0}
+    assert silent == {"predicts_1_h": 0, "predicts_6_h": 0, "predicts_24_h": 1}
+    assert checks["predicts_24_h"].passed
+    assert checks["predicts_24_h"].description == "0 rooms judged"
 
 
 def test_a_plan_is_told_the_model_the_state_and_the_people_that_were_known_at_its_instant(stored, instance):

@@ -1,5 +1,6 @@
-"""How well a model predicts readings that it was not trained on, beside persistence and a linear black box.
+"""How well a model predicts readings, beside persistence and a linear black box.
 
+Whether these are readings that it was trained on depends on the steps that the caller asks about.
 From every hour with a known state the room's temperature is predicted with the inputs that came (weather, sun, people,
 valve, damper), as one validates a model for control: what is judged is the model, not the weather forecast.
 """

@@ -1,7 +1,12 @@
-"""The nightly lesson of a room: learn, compare with the model in force on days neither was taught, keep the better.
+"""The nightly lesson of a room: learn, compare with the model in force, and take what does not predict much worse.
 
-The last part of the history is kept for the comparison. What stood it is taught the whole history before it is taken:
-the newest days are those that the coming ones are like, and the room's own plan shows what its former rule never did.
+The last part of the history is kept for the comparison, and tonight's model is not taught it before. The model in force
+may have been, on the nights before, and so looks better than it is: hence the allowance WORSE. What stood the
+comparison is taught the whole history before it is taken: the newest days are those that the coming ones are like, and
+the room's own plan shows what its former rule never did.
+
+The errors that a model is stored with, which a plan keeps to the comfort limit, are of days that were not taught before
+they were predicted: a model that is kept keeps those that it has, until it is older than all judged days.
 """
 
 import json
@@ -24,7 +29,8 @@ DAY = 96
 JUDGED_DAYS = 7
 """Days at the end of the history that models are compared on; a quarter of a shorter one."""
 WORSE = 1.2
-"""A new model is refused where its error is this many times that of the model in force."""
+"""A new model is refused where its error is over this many times that of the model in force, which may have been taught
+the days that both are judged on."""
 LEAST_PREDICTIONS = 24
 """Predictions that models are compared on, at the longest horizon that has as many: windows that are opened every day
 leave none of 24 hours."""
@@ -39,15 +45,15 @@ class Lesson:
     """What a night taught about a room."""
 
     model: RoomModel
-    """In force from now on."""
+    """In force from now on; its errors `rmse` are of days not taught."""
     taken: bool
     """Whether that is tonight's."""
     verdict: str
     """Why, in a sentence for a person."""
     score: Score | None = None
-    """Of the model in force."""
+    """Of the model in force on the judged days. One that is kept may have been taught them; tonight's was not yet."""
     candidate: Score | None = None
-    """Of tonight's model."""
+    """Of tonight's model on the same days, before it was taught them."""
     identified: Identified | None = None
 
 
@@ -68,16 +74,17 @@ def lesson(prior: RoomModel, former: RoomModel | None, history: History | None) 
     except TooLittleDataError as error:
         return Lesson(current, False, f"kept: {error}")
     before, after = score(current, history, first), score(identified.model, history, first)
-    known = [hours for hours in HOURS if after.count[hours] >= LEAST_PREDICTIONS]
-    if not known:
+    errors = _errors(after)
+    if not errors:
         return Lesson(current, False, "kept: too few readings with closed windows to compare the new model on", before)
-    old, new = before.model[known[-1]], after.model[known[-1]]
-    compared = f"{known[-1]} h error {new:.2f} K against {old:.2f} K of the model before it"
+    longest = max(errors)
+    old, new = before.model[longest], errors[longest]
+    compared = f"{longest} h error {new:.2f} K against {old:.2f} K of the model before it"
     if new > WORSE * old or new > ABSURD:
-        return Lesson(current, False, f"kept: {compared}", before, after, identified)
+        kept = _judged(current, before, history.times[first])
+        return Lesson(kept, False, f"kept: {compared}", before, after, identified)
     whole = identify(prior, history, start=identified.model)
-    rmse = {hours: after.model[hours] for hours in known}
-    model = replace(whole.model, version=current.version + 1, rmse=rmse)
+    model = replace(whole.model, version=current.version + 1, rmse=errors)
     return Lesson(model, True, f"taken: {compared}", after, after, whole)
 
 
@@ -104,10 +111,24 @@ def from_frame(rows: pd.DataFrame, site: Site) -> dict[str, RoomModel]:
     return models
 
 
+def _errors(found: Score) -> dict[int, float]:
+    """Hours ahead -> K, where there are predictions enough."""
+    return {hours: found.model[hours] for hours in HOURS if found.count[hours] >= LEAST_PREDICTIONS}
+
+
+def _judged(model: RoomModel, found: Score, since: datetime) -> RoomModel:
+    """A learned model with these errors of the days from `since` on, or as it is if it was taught some of them."""
+    if model.trained_to is None or model.trained_to > since:
+        return model
+    return replace(model, rmse=_errors(found))
+
+
 def _row(room: str, learned: Lesson, trained_at: datetime) -> dict[str, Any]:
+    """The errors of a learned model are its own; those of the prior, which is taught nothing, are tonight's."""
     model = learned.model
     ranges = {} if learned.identified is None or not learned.taken else _ranges(learned.identified)
-    errors = {f"rmse_{hours}h": learned.score.model[hours] if learned.score else None for hours in HOURS}
+    untaught = learned.score.model if learned.score and model.version == 0 else model.rmse
+    errors = {f"rmse_{hours}h": untaught.get(hours) for hours in HOURS}
     still = {f"persistence_{hours}h": learned.score.persistence[hours] if learned.score else None for hours in HOURS}
     return {
         "trained_at": trained_at,
