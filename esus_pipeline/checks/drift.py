@@ -22,6 +22,8 @@ _ADVICE = (
     "one), add new ones that are wanted. esus doctor compares the lists, too."
 )
 
+_NO_ANSWER = "The building's system gave no list when it was asked"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -48,8 +50,14 @@ class Listing:
         return cls(now, points[["point_id", "path", "first_seen", "gone"]])
 
 
-def drift(site: Site, listing: Listing, now: datetime) -> Verdict:
-    """What differs between the site's points and the building's list. New points are named and fail nothing."""
+def drift(site: Site, listing: Listing | None, now: datetime) -> Verdict:
+    """What differs between the site's points and the building's list. New points are named and fail nothing.
+
+    A list that is due to be asked for again is one that the building did not answer for. Without any list there is
+    nothing to judge, which is no drift.
+    """
+    if listing is None:
+        return Verdict(passed=True, level=Level.WARNING, summary=f"{_NO_ANSWER}; nothing is judged.", advice="")
     points = listing.points
     there = points[~points["gone"].astype(bool)]
     paths = dict(zip(there["point_id"].astype(int), there["path"], strict=True))
@@ -71,11 +79,12 @@ def drift(site: Site, listing: Listing, now: datetime) -> Verdict:
     fresh = there[(now - there["first_seen"] <= NEWS) & ~there["point_id"].isin(list(known))]
     rows += [(f"point {row.point_id}", f"new: {row.path}", "") for row in fresh.itertuples()]
     passed = not (vanished or renamed)
+    old = f" {_NO_ANSWER}; this one is of {listing.asked_at:%Y-%m-%d %H:%M} UTC." if listing.due(now) else ""
     rows.sort(key=lambda row: row[2] != "")
     return Verdict(
         passed=passed,
         level=Level.WARNING,
-        summary=f"{vanished} points vanished, {renamed} renamed, {len(fresh)} new in the building's list.",
+        summary=f"{vanished} points vanished, {renamed} renamed, {len(fresh)} new in the building's list.{old}",
         advice="" if passed and fresh.empty else _ADVICE,
         worst=tuple(
             {"subject": subject, "windows": 0, "note": note, "silenced": silenced}

@@ -35,7 +35,8 @@ def freshness(site: Site, newest: "pd.Series[pd.Timestamp]", now: datetime) -> V
     return Verdict(
         passed=passed,
         level=Level.ERROR if youngest > FINAL.total_seconds() / 60 else Level.WARNING,
-        summary=f"The newest reading of the building is {_age(youngest)} old, expected at most {_age(_minutes(LATE))}.",
+        summary=f"The newest reading of the building is {_age(youngest)} old at {now:%Y-%m-%d %H:%M} UTC, expected at "
+        f"most {_age(_minutes(LATE))}.",
         advice=""
         if passed
         else "Is the building's system delivering at all? Late readings are taken in by themselves.",

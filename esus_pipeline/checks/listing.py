@@ -11,12 +11,17 @@ from esus_pipeline.archive import files
 from esus_pipeline.checks.drift import Listing
 
 
-def current(path: Path, ask: Callable[[], pd.DataFrame], now: datetime) -> Listing:
-    """The kept list while it is young, else what `ask` answers, kept from then on. Raises what `ask` raises."""
+def current(path: Path, ask: Callable[[], pd.DataFrame | None], now: datetime) -> Listing | None:
+    """The kept list while it is young, else what `ask` answers, kept from then on. Raises what `ask` raises.
+
+    Where `ask` gives None, nobody answered: then it is the kept list however old, or None where there is none.
+    """
     kept = _read(path)
     if kept is not None and not kept.due(now):
         return kept
     answer = ask()
+    if answer is None:
+        return kept
     fresh = Listing.begun(answer, now) if kept is None else kept.updated(answer, now)
     with files.locked(path):
         files.write(path, _dump(fresh))

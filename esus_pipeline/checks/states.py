@@ -1,5 +1,7 @@
 """Who is silent, stuck or absurd, and which controller is late: by window, from frames.POINT_STATE."""
 
+from datetime import timedelta
+
 import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Rule, no_worst
@@ -9,6 +11,9 @@ from esus_pipeline.site import Site
 
 BAD = [State.LATE, State.STUCK, State.IMPLAUSIBLE, State.MISSING, State.NEVER_REPORTED]
 """States of a point that somebody should look at."""
+
+NEVER_HEARD = timedelta(hours=24)
+"""What a controller counts as late that has delivered nothing yet: graver than any lateness that may still end."""
 
 POINTS = Rule(
     measure="share of points late, missing, stuck or implausible",
@@ -31,7 +36,7 @@ CONTROLLERS = Rule(
 
 
 def judge_points(site: Site, states: pd.DataFrame) -> Day:
-    """Percentage of points in a bad state, apart from those known to be dead.
+    """Percentage in a bad state of the points that can be judged: neither silent by nature nor known to be dead.
 
     `states` holds the columns window, point_id, room, quantity, controller, state and since of one day's
     frames.POINT_STATE.
@@ -40,7 +45,8 @@ def judge_points(site: Site, states: pd.DataFrame) -> Day:
         return Day(pd.DataFrame({"window": states["window"], "value": []}), no_worst())
     dead = site.alerts.dead(states["window"].iloc[0].tz_convert(site.zone).date())
     rows = states.assign(bad=states["state"].isin(BAD))
-    share = rows[~rows["point_id"].isin(list(dead))].groupby("window")["bad"].mean() * 100
+    judged = ~rows["point_id"].isin(list(dead)) & (rows["state"] != State.SILENT_BY_NATURE)
+    share = rows["bad"].where(judged).astype(float).groupby(rows["window"]).mean() * 100
     counts = rows[rows["bad"]].groupby(["point_id", "room", "quantity", "controller"], dropna=False, sort=False)
     worst = [
         {
@@ -64,25 +70,36 @@ def _silenced(dead: str) -> str:
     return f"known dead: {dead}" if dead else ""
 
 
-def judge_controllers(states: pd.DataFrame) -> Day:
+def judge_controllers(site: Site, states: pd.DataFrame) -> Day:
     """Minutes by which the latest controller is later than is normal for it; 0 where none is.
 
-    `states` holds the columns window, controller, controller_late_minutes and controller_bound_minutes.
+    A controller whose points are all known to be dead is not judged. One that has delivered nothing yet is late by
+    NEVER_HEARD, unless all its points are silent by nature: a switch that nobody touched was never due.
+
+    `states` holds the columns window, point_id, controller, state, controller_late_minutes and
+    controller_bound_minutes of one day's frames.POINT_STATE.
     """
-    rows = states.drop_duplicates(["window", "controller"])
-    over = (rows["controller_late_minutes"] - rows["controller_bound_minutes"]).clip(lower=0)
-    rows = rows.assign(over=over)
+    if states.empty:
+        return Day(pd.DataFrame({"window": states["window"], "value": []}), no_worst())
+    dead = site.alerts.dead(states["window"].iloc[0].tz_convert(site.zone).date())
+    untouched = states["controller_late_minutes"].isna() & (states["state"] == State.SILENT_BY_NATURE)
+    judged = states[~states["point_id"].isin(list(dead)) & ~untouched]
+    rows = judged.drop_duplicates(["window", "controller"])
+    over = rows["controller_late_minutes"] - rows["controller_bound_minutes"]
+    rows = rows.assign(over=over.fillna(NEVER_HEARD.total_seconds() / 60).clip(lower=0))
     worst = [
-        {
-            "subject": str(name),
-            "note": f"up to {each['controller_late_minutes'].max():.0f} min late, normal is "
-            f"{each['controller_bound_minutes'].iloc[-1]:.0f} min",
-            "windows": len(each),
-            "silenced": "",
-        }
+        {"subject": str(name), "note": _lateness(each), "windows": len(each), "silenced": ""}
         for name, each in rows[rows["over"] > 0].groupby("controller")
     ]
-    return Day(_values(rows.groupby("window")["over"].max()), pd.DataFrame(worst) if worst else no_worst())
+    latest = rows.groupby("window")["over"].max().reindex(states["window"].unique())
+    return Day(_values(latest), pd.DataFrame(worst) if worst else no_worst())
+
+
+def _lateness(rows: pd.DataFrame) -> str:
+    """How late one controller was in these windows."""
+    latest = rows["controller_late_minutes"].max()
+    late = "nothing of it was ever received" if pd.isna(latest) else f"up to {latest:.0f} min late"
+    return f"{late}, normal is {rows['controller_bound_minutes'].iloc[-1]:.0f} min"
 
 
 def _values(values: "pd.Series[float]") -> pd.DataFrame:

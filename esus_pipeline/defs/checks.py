@@ -15,6 +15,7 @@ from dagster import AssetCheckExecutionContext, AssetCheckResult, TimeWindow
 
 from esus_pipeline import checks
 from esus_pipeline.archive import Archive
+from esus_pipeline.bms import BmsUnreachable
 from esus_pipeline.checks import fresh, listing
 from esus_pipeline.checks.plot import verdict_plot
 from esus_pipeline.defs.common import now
@@ -77,9 +78,11 @@ def _points(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
     return checks.judge_points(site, archive.read(POINT_STATE, day.start, day.end, columns=columns))
 
 
-def _controllers(_: Site, archive: Archive, day: TimeWindow) -> checks.Day:
-    columns = ["window", "controller", "controller_late_minutes", "controller_bound_minutes"]
-    return checks.judge_controllers(archive.read(POINT_STATE, day.start, day.end, columns=columns))
+def _controllers(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
+    columns = [
+        "window", "point_id", "controller", "state", "controller_late_minutes", "controller_bound_minutes",
+    ]  # fmt: skip
+    return checks.judge_controllers(site, archive.read(POINT_STATE, day.start, day.end, columns=columns))
 
 
 def _issues(archive: Archive, day: TimeWindow) -> tuple[Issues, Sequence[datetime]]:
@@ -160,7 +163,8 @@ publishable = _window_check(
 @dg.asset_check(
     asset=raw_bms_readings,
     name="freshness",
-    description="How old is the newest reading now? Looks at the data, not at when a run succeeded.",
+    description="How old is the newest reading now? Looks at the data, not at when a run succeeded. "
+    "Judged after each poll that succeeded: where polls fail, the last result stays, and says when it looked.",
 )
 def freshness(site: SiteResource, data: DataResource) -> AssetCheckResult:
     """The newest reading of every controller against the wall clock."""
@@ -179,14 +183,20 @@ def freshness(site: SiteResource, data: DataResource) -> AssetCheckResult:
     description="Is the building's list of points still the one that points.csv was written from?",
 )
 def schema_drift(site: SiteResource, data: DataResource, bms: BmsResource) -> AssetCheckResult:
-    """New, vanished and renamed points; the building is asked every few hours."""
+    """New, vanished and renamed points; the building is asked every few hours.
+
+    That it gives no answer is told by the polls and is no drift: then the last list is judged.
+    """
     building, time = site.load(), now()
 
-    def judge() -> checks.Verdict:
-        def ask() -> pd.DataFrame:
+    def ask() -> pd.DataFrame | None:
+        try:
             with bms.client(building) as client:
                 return client.metadata()
+        except BmsUnreachable:
+            return None
 
+    def judge() -> checks.Verdict:
         return checks.drift(building, listing.current(data.point_list, ask, time), time)
 
     return _result(building, checks.Level.WARNING, time, judge)

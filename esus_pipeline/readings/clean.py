@@ -39,8 +39,9 @@ class _Facts:
     names: pd.DataFrame
     """room, quantity, unit"""
     numbers: dict[str, Floats]
-    """factor, offset, low, high, max_rate, spike, still (microseconds), level_low, level_high, twin (a better log of
-    the same sensor), celsius; NaN where there is none, a factor of NaN where the unit cannot be converted"""
+    """factor, offset, low, high, max_rate, spike, still (microseconds), still_above, level_low, level_high, twin (a
+    better log of the same sensor), celsius; NaN where there is none. A factor of NaN: the unit cannot be converted; a
+    still_above of -inf: stillness counts at any value"""
 
     def rows_of(self, point_ids: Ints) -> npt.NDArray[np.intp]:
         """Where each id stands in the arrays."""
@@ -87,7 +88,7 @@ def _judge(raw: pd.DataFrame, unmapped: Mask, numbers: dict[str, Floats]) -> tup
     point, time = raw["point_id"].to_numpy(), microseconds(raw["timestamp"])
     flags = {Quality.UNMAPPED: unmapped, Quality.UNIT: mismatch}
     flags[Quality.UNIT_JUMP] = unit_jumps(
-        point, time, value, numbers["level_low"], numbers["level_high"], numbers["celsius"] > 0
+        point, time, value, numbers["level_low"], numbers["level_high"], numbers["spike"], numbers["celsius"] > 0
     )
     flags[Quality.OUT_OF_RANGE] = outside
     flags |= _among_believable(believable, point, time, value, numbers)
@@ -104,14 +105,15 @@ def _among_believable(
     """Flags that hold a reading against the others in range."""
     rows = np.flatnonzero(believable)
     part = (point[rows], time[rows], value[rows])
+    still = np.where(value > numbers["still_above"], numbers["still"], np.nan)
     found = {}
     for flag, rule, limit in (
-        (Quality.RATE, too_fast, "max_rate"),
-        (Quality.SPIKE, spikes, "spike"),
-        (Quality.STUCK, stuck, "still"),
+        (Quality.RATE, too_fast, numbers["max_rate"]),
+        (Quality.SPIKE, spikes, numbers["spike"]),
+        (Quality.STUCK, stuck, still),
     ):
         found[flag] = np.zeros(len(point), dtype=bool)
-        found[flag][rows] = rule(*part, numbers[limit][rows])
+        found[flag][rows] = rule(*part, limit[rows])
     return found
 
 
@@ -129,7 +131,8 @@ def _facts(site: Site, rhythm: pd.DataFrame) -> _Facts:
 
 
 _NUMBERS = (
-    "factor", "offset", "low", "high", "max_rate", "spike", "still", "level_low", "level_high", "twin", "celsius",
+    "factor", "offset", "low", "high", "max_rate", "spike", "still", "still_above", "level_low", "level_high", "twin",
+    "celsius",
 )  # fmt: skip
 
 
@@ -141,15 +144,19 @@ def _numbers(site: Site, point: Point, known: pd.DataFrame) -> tuple[float | Non
     levels = (known["level_low"].get(point.id), known["level_high"].get(point.id)) if judged else (None, None)
     better = _better(site, point, known) if judged else None
     limits = (quantity.low, quantity.high, quantity.max_rate, quantity.spike)
-    return factor, offset, *limits, _still(quantity, point, known), *levels, better, quantity.unit == "degC"
+    above = -np.inf if quantity.still_above is None else quantity.still_above
+    return factor, offset, *limits, _still(quantity, point, known), above, *levels, better, quantity.unit == "degC"
 
 
 def _still(quantity: Quantity, point: Point, known: pd.DataFrame) -> float | None:
-    """How long the point may say the same: the quantity's limit, or less where it has never been so still."""
+    """How long the point may say the same: the quantity's limit, or less where it has never been so still.
+
+    Where only stillness above a value counts, the limit alone holds: the usual one was learned in calms and nights too.
+    """
     if quantity.still is None:
         return None
     limit, usual = length(quantity.still), known["still_minutes"].get(point.id)
-    if usual is None or np.isnan(usual):
+    if usual is None or np.isnan(usual) or quantity.still_above is not None:
         return limit
     own = STILL_FACTOR * usual * length(timedelta(minutes=1))
     return None if own > limit else max(own, length(STILL_LEAST))

@@ -34,10 +34,10 @@ TWIN_AGE = timedelta(minutes=30)
 
 _DAY = length(timedelta(hours=24))
 _HOUR = length(timedelta(hours=1))
-_SCALES = ((0.1, 0.0), (0.01, 0.0), (10.0, 0.0), (100.0, 0.0))
+_DECIMALS = ((0.1, 0.0), (0.01, 0.0), (10.0, 0.0), (100.0, 0.0))
 """(factor, offset) that bring a value in a wrong decimal unit back."""
-_TEMPERATURE_SCALES = (*_SCALES, (5 / 9, -160 / 9), (1.0, -273.15))
-"""The same for degC, where degF and K are met too."""
+_TEMPERATURES = ((5 / 9, -160 / 9), (1.0, -273.15))
+"""The same for degF and K, where degC is meant."""
 
 
 def spikes(point: Ints, time: Ints, value: Floats, jump: Floats) -> Mask:
@@ -93,27 +93,57 @@ def stuck(point: Ints, time: Ints, value: Floats, still: Floats) -> Mask:
     return verdict
 
 
-def unit_jumps(point: Ints, time: Ints, value: Floats, low: Floats, high: Floats, celsius: Mask) -> Mask:
-    """Readings outside the point's usual levels that another unit would bring inside, two of them in a row.
+def unit_jumps(point: Ints, time: Ints, value: Floats, low: Floats, high: Floats, jump: Floats, celsius: Mask) -> Mask:
+    """Readings that jumped out of the point's usual levels and that another unit would bring inside, two in a row.
 
     The first of a row is one of them where the second belongs to its window.
 
-    `low` and `high` are the usual levels, NaN where they are unknown.
+    `low` and `high` are the usual levels, NaN where they are unknown; `jump` is as for spikes.
     """
     margin = (high - low) / 2
-    outside = (value < low - margin) | (value > high + margin)
-    explained = np.zeros(len(point), dtype=bool)
-    rows = np.flatnonzero(outside)
-    for scales, chosen in ((_TEMPERATURE_SCALES, celsius[rows]), (_SCALES, ~celsius[rows])):
-        for factor, offset in scales:
-            there = value[rows] * factor + offset
-            explained[rows] |= chosen & (there >= low[rows]) & (there <= high[rows])
-    verdict = np.zeros(len(point), dtype=bool)
+    inside = (value >= low - margin) & (value <= high + margin)
+    rows = np.flatnonzero((value < low - margin) | (value > high + margin))
+    rows = rows[_another_unit(value[rows], low[rows], high[rows], jump[rows], celsius[rows])]
+    explained, jumped = np.zeros((2, len(point)), dtype=bool)
+    explained[rows] = True
+    jumped[rows] = _jumped_out(rows, point, time, value, inside, jump)
     both = explained[1:] & explained[:-1] & _before(point, time, 1)
     here = np.arange(len(point) - 1)
-    verdict[1:] = both
-    verdict[:-1] |= both & _together(point, time, here, here + 1)
+    verdict = np.zeros(len(point), dtype=bool)
+    verdict[1:] = both & jumped[1:]
+    verdict[:-1] |= both & jumped[:-1] & _together(point, time, here, here + 1)
     return verdict
+
+
+def _another_unit(value: Floats, low: Floats, high: Floats, jump: Floats, celsius: Mask) -> Mask:
+    """Whether values outside the usual levels would be inside them in another unit.
+
+    A decimal unit is believed only where the levels do not hold zero, and only of a value that is too far from them to
+    be honest: by more than `jump` and as much for each of LONG hours. So it says nothing of levels near zero, whose
+    tenth or tenfold is no further from them.
+    """
+    reach = jump * (1 + LONG)
+    far = ((low > 0) | (high < 0)) & ((value < low - reach) | (value > high + reach))
+    found = np.zeros(len(value), dtype=bool)
+    for scales, chosen in ((_TEMPERATURES, celsius), (_DECIMALS, far)):
+        for factor, offset in scales:
+            there = value * factor + offset
+            found |= chosen & (there >= low) & (there <= high)
+    return found
+
+
+def _jumped_out(rows: Ints, point: Ints, time: Ints, value: Floats, inside: Mask, jump: Floats) -> Mask:
+    """Whether the point left its usual levels by a jump, for rows outside them.
+
+    The last reading inside is held against the one after it, as in spikes. Where none was inside for MEMORY, how the
+    levels were left is not known, and the other unit is believed: no weather keeps a point that far out for so long.
+    """
+    last = np.maximum.accumulate(np.where(inside, np.arange(len(point)), -1))[rows]
+    known = (last >= 0) & (point[last] == point[rows]) & (time[rows] - time[last] <= length(MEMORY))
+    first = last + 1
+    hours = (time[first] - time[last]) / _HOUR
+    allowed = jump[first] * (1 + np.minimum(hours, LONG))
+    return ~known | (np.abs(value[first] - value[last]) > allowed)
 
 
 def twin_values(point: Ints, time: Ints, value: Floats, good: Mask, twin: Ints) -> Floats:

@@ -41,6 +41,8 @@ class Quantity(BaseModel):
     """A reading further than this from the middle of those before it is a spike; none where any jump is honest."""
     still: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))] | None = None
     """A sensor that says the same for longer is stuck; none where stillness is honest."""
+    still_above: float | None = None
+    """Stillness at this value or below it is honest all the same (a calm, a night); none where it never is."""
     sampling: Literal["mean", "interpolate", "last"] = "last"
     """Onto the 15-minute grid: time-weighted mean of the held signal, the same of the line between two readings,
     or the value in force at the end of the window."""
@@ -51,6 +53,8 @@ class Quantity(BaseModel):
     def _order(self) -> "Quantity":
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError("low must be less than high")
+        if self.still_above is not None and self.still is None:
+            raise ValueError("still_above needs still")
         return self
 
     def convert(self, unit: str) -> tuple[float, float] | None:
@@ -88,7 +92,13 @@ def _meter(unit: str) -> Quantity:
 
 
 _SUN_LIMIT = Quantity(unit="unknown", low=0, high=2000, max_age=_SETPOINT_AGE)
-_SUN_SENSOR = Quantity(unit="unknown", low=0, high=2000, sampling="mean")
+_STILL_SUN = timedelta(hours=6)
+_DAYLIGHT = 20.0
+"""Beyond this it is day, in W/m2 as in klux."""
+_SUN_SENSOR = Quantity(unit="unknown", low=0, high=2000, still=_STILL_SUN, still_above=_DAYLIGHT, sampling="mean")
+_STILL_WIND = timedelta(hours=3)
+_LIGHT_AIR = 1.0
+"""m/s; up to it a cup anemometer may stand still. Above it OU44's kept a value for 14 minutes at most in its month."""
 
 QUANTITIES: dict[str, Quantity] = {
     "air_temperature": _temperature(5, 45, 1.0, 1.5),
@@ -106,7 +116,9 @@ QUANTITIES: dict[str, Quantity] = {
     "deadband_day": _setpoint("K", 0, 15),
     "deadband_night": _setpoint("K", 0, 15),
     "deadband_standby": _setpoint("K", 0, 15),
-    "global_irradiance": Quantity(unit="W/m2", low=-5, high=1500, sampling="mean"),
+    "global_irradiance": Quantity(
+        unit="W/m2", low=-5, high=1500, still=_STILL_SUN, still_above=_DAYLIGHT, sampling="mean"
+    ),
     "heating_energy": _meter("kWh"),
     "heating_flow": Quantity(unit="l/s", low=0, high=50, sampling="mean"),
     "heating_operating_hours": _meter("h"),
@@ -143,6 +155,6 @@ QUANTITIES: dict[str, Quantity] = {
     "ventilation_status": _state("state", 0, 10),
     "wind_block_limit": _setpoint("m/s", 0, 40),
     "wind_release_limit": _setpoint("m/s", 0, 40),
-    "wind_speed": Quantity(unit="m/s", low=0, high=60, sampling="mean"),
+    "wind_speed": Quantity(unit="m/s", low=0, high=60, still=_STILL_WIND, still_above=_LIGHT_AIR, sampling="mean"),
     "window_open": _state(),
 }

@@ -150,18 +150,68 @@ def test_quiet_switches_and_a_dead_point_fail_nothing():
     assert len(dead.worst) == 24
 
 
+def test_the_share_is_of_the_points_that_can_be_judged():
+    able = [point for point in SITE.points if not silent_by_nature(point)]
+    table = states()
+    table.loc[table["point_id"].isin([point.id for point in able[:3]]), "state"] = "missing"
+    verdict = points(SITE, table)
+    assert verdict.numbers["worst_value"] == pytest.approx(100 * 3 / len(able), abs=0.001)
+    assert not verdict.passed  # of all points, they would be less than two in a hundred
+
+
+def test_a_window_in_which_no_point_can_be_judged_has_no_value():
+    verdict = points(SITE, states().assign(state="silent_by_nature"))
+    assert verdict.numbers["windows_without_data"] == 4
+    assert verdict.passed
+
+
+def controllers(site: Site, table: pd.DataFrame) -> checks.Verdict:
+    return checks.verdict(checks.CONTROLLERS, [checks.judge_controllers(site, table)])
+
+
 def test_a_controller_is_judged_by_its_own_lateness_and_a_lost_one_is_an_error():
     def judge(minutes: float) -> checks.Verdict:
         table = states()
         first = table["controller"] == table["controller"].iloc[0]
         table.loc[first & (table["window"] == WINDOWS[3]), "controller_late_minutes"] = minutes
-        return checks.verdict(checks.CONTROLLERS, [checks.judge_controllers(table)])
+        return controllers(SITE, table)
 
     assert judge(59.0).passed
     late, lost = judge(90.0), judge(700.0)
     assert (late.passed, late.level, lost.level) == (False, checks.Level.WARNING, checks.Level.ERROR)
     assert list(late.failed_windows) == [WINDOWS[3]]
     assert "up to 90 min late, normal is 60 min" in str(late.worst[0]["note"])
+
+
+def unheard() -> tuple[pd.DataFrame, list[int]]:
+    """States while the first controller has delivered nothing, and its points."""
+    table = states()
+    first = table["controller"] == table["controller"].iloc[0]
+    table.loc[first, "controller_late_minutes"] = np.nan
+    table.loc[first & (table["state"] == "current"), "state"] = "never_reported"
+    return table, sorted(table.loc[first, "point_id"].unique())
+
+
+def test_a_controller_that_never_delivered_is_an_error_and_a_dead_one_is_not_judged():
+    table, ids = unheard()
+    verdict = controllers(SITE, table)
+    assert (verdict.passed, verdict.level, len(verdict.failed_windows)) == (False, checks.Level.ERROR, 4)
+    assert verdict.worst[0]["note"] == "nothing of it was ever received, normal is 60 min"
+    assert not controllers(with_dead(*ids[:1]), table).passed
+    assert controllers(with_dead(*ids), table).passed
+
+
+def test_a_late_controller_whose_points_are_all_known_to_be_dead_fails_nothing():
+    table, ids = unheard()
+    late = table.assign(controller_late_minutes=table["controller_late_minutes"].fillna(900.0))
+    assert not controllers(SITE, late).passed
+    assert controllers(with_dead(*ids), late).passed
+
+
+def test_a_controller_of_switches_that_nobody_touched_is_not_late():
+    table, _ = unheard()
+    quiet = table.assign(state=table["state"].replace("never_reported", "silent_by_nature"))
+    assert controllers(SITE, quiet).passed
 
 
 def test_days_become_one_verdict_and_a_missing_day_is_nothing_to_judge():
@@ -171,6 +221,7 @@ def test_days_become_one_verdict_and_a_missing_day_is_nothing_to_judge():
     assert verdict.numbers["windows"] == 8
     assert verdict.worst[0]["windows"] == 8
     assert checks.verdict(checks.POINTS, [empty]).summary == "There is nothing to judge."
+    assert controllers(SITE, states()[:0]).summary == "There is nothing to judge."
 
 
 # --- freshness and drift
@@ -183,6 +234,7 @@ def test_freshness_looks_at_the_newest_reading_and_not_at_the_run(minutes, passe
     newest = pd.Series({SITE.points[0].id: pd.Timestamp(DAY - timedelta(minutes=minutes))})
     verdict = checks.freshness(SITE, newest, DAY)
     assert (verdict.passed, verdict.level) == (passed, level)
+    assert "old at 2026-06-21 00:00 UTC, expected at most 60 min" in verdict.summary
     assert verdict.worst[0]["note"] == "newest reading more than 2 days old"
     assert not checks.freshness(SITE, newest[:0], DAY).passed
 
@@ -230,6 +282,19 @@ def test_the_building_is_asked_for_its_list_every_few_hours_and_the_list_survive
     path.write_text("{")
     assert listing.current(path, ask, DAY + timedelta(hours=8)).asked_at == DAY + timedelta(hours=8)
     assert len(asked) == 3
+
+
+def test_a_building_that_gives_no_list_is_judged_by_the_last_one_which_is_said_to_be_old(tmp_path):
+    path = tmp_path / "points.json"
+    assert checks.drift(SITE, listing.current(path, lambda: None, DAY), DAY).passed
+    listing.current(path, lambda: listed()[1:], DAY)
+    later = DAY + timedelta(hours=9)
+    verdict = checks.drift(SITE, listing.current(path, lambda: None, later), later)
+    assert verdict.summary.startswith("1 points vanished")
+    assert "gave no list when it was asked; this one is of 2026-06-21 00:00 UTC" in verdict.summary
+    assert not verdict.passed
+    again = listing.current(path, listed, later)
+    assert "no list" not in checks.drift(SITE, again, later).summary
 
 
 # --- forecasts

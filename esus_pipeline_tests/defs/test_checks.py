@@ -125,22 +125,41 @@ def test_points_that_fall_silent_are_named_in_a_capped_table(instance, tmp_path,
     assert each.metadata["worst_in_all"].value == len(site.points)
 
 
-def test_a_check_that_breaks_fails_and_the_run_goes_on(instance, tmp_path, monkeypatch):
-    set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)  # nobody answers there
+def drifted(instance: DagsterInstance, folder: Path) -> AssetCheckEvaluation:
+    """The evaluation of schema_drift while nobody answers for the building."""
     result = dg.materialize(
         [*ASSETS, schema_drift],
         selection=dg.AssetSelection.checks(schema_drift),
         instance=instance,
-        resources=given(tmp_path, "http://127.0.0.1:9"),
+        resources=given(folder, "http://127.0.0.1:9"),
         tags=range_tags(key_of(WINDOW), key_of(WINDOW)),
     )
     assert result.success
     [each] = result.get_asset_check_evaluations()
+    return each
+
+
+def test_a_check_that_breaks_fails_and_the_run_goes_on(instance, tmp_path, monkeypatch):
+    set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)
+
+    def broken(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(checks.listing, "current", broken)
+    each = drifted(instance, tmp_path)
     assert not each.passed
-    assert "could not be judged: BmsUnreachable" in str(each.description)
-    assert CANARY not in str(each)
+    assert "could not be judged: OSError" in str(each.description)
     [condition] = check_conditions(instance, datetime.now(UTC))
     assert condition.summary == "raw_bms_readings: the check schema_drift failed"
+
+
+def test_a_building_that_does_not_answer_has_not_drifted_and_nobody_is_told(instance, tmp_path, monkeypatch):
+    set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)  # nobody answers there
+    each = drifted(instance, tmp_path)
+    assert each.passed
+    assert "gave no list when it was asked; nothing is judged" in str(each.description)
+    assert CANARY not in str(each)
+    assert check_conditions(instance, datetime.now(UTC)) == []
 
 
 @dg.asset(deps=[shade_setpoint_schedule], partitions_def=WINDOWS, backfill_policy=dg.BackfillPolicy.single_run())

@@ -34,6 +34,9 @@ POINTS: list[tuple[int, str | None, str, str]] = [
     (70, B, "air_temperature", "degC"),
     (80, B, "humidity", "percent"),
     (90, B, "wind_speed", "furlong/h"),
+    (91, None, "wind_speed", "m/s"),
+    (92, None, "global_irradiance", "W/m2"),
+    (93, None, "solar_intensity_south", "unknown"),
     (99, None, "outdoor_temperature", "K"),
 ]
 

@@ -1,11 +1,15 @@
 """Spikes, stuck values, unit jumps and two logs of one sensor: what is flagged, what is left alone."""
 
+import math
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from esus_pipeline.frames import RHYTHM
 from esus_pipeline.readings import clean
-from esus_pipeline_tests.readings.house import NOON, STEP, house, raw
+from esus_pipeline.readings.plausibility import MEMORY
+from esus_pipeline_tests.readings.house import MINUTE, NOON, STEP, house, raw
 
 END = NOON + 20 * STEP
 
@@ -69,6 +73,59 @@ def test_another_unit_is_recognised_by_the_usual_levels():
     assert flags([450, 460, 455, 450, 900, 1200, 1500], point=60, rhythm=levels)[-1] != "unit_jump"
 
 
+def lately(values: list[float], point: int, **levels: float) -> list[str]:
+    """Flags of readings every five minutes, the last of them just before END; levels in canonical units."""
+    rows = raw(*[(point, 300 - 5 * (len(values) - k), value) for k, value in enumerate(values)])
+    learned = rhythm(point_id=[point, 61], **{name: [value, value] for name, value in levels.items()})
+    return clean(house(), rows, None, END, learned)["quality"].tolist()
+
+
+def outdoors(celsius: list[float]) -> list[str]:
+    return lately([273.15 + value for value in celsius], point=99, level_low=-2.9, level_high=8.9)
+
+
+def test_a_warm_spell_after_a_cold_month_is_no_other_unit():
+    assert set(outdoors([13 + 6 * math.sin(k * math.pi / 144) for k in range(3 * 288)])) == {"good"}
+    assert set(outdoors([16 + math.sin(k * math.pi / 144) for k in range(3 * 288)])) == {"good"}  # never usual again
+
+
+def test_a_tenth_proves_nothing_of_levels_around_zero():
+    assert "unit_jump" not in outdoors([5.0, 5.2, 5.0, 49.0, 49.1, 49.2, 49.1])
+
+
+def test_a_slow_rise_is_no_other_unit_however_far_it_goes():
+    rising = [450 + 20 * k for k in range(227)]
+    assert set(lately(rising, point=60, level_low=380, level_high=900)) == {"good"}
+
+
+def test_another_unit_is_recognised_for_days():
+    celsius = [4 + 3 * math.sin(k / 10) for k in range(3 * 288)]
+    told = outdoors([value if k < 50 else value * 1.8 + 32 for k, value in enumerate(celsius)])
+    assert set(told[:50]) == {"good"}
+    assert set(told[52:]) == {"unit_jump"}
+
+
+def test_a_wind_that_never_changes_is_stuck_and_a_calm_is_not():
+    gusts = [4 + k % 7 / 10 for k in range(20)]
+    told = lately([*gusts, *[4.2] * 60], point=91)
+    assert set(told[:55]) == {"good"}
+    assert told.index("stuck") == 20 + 3 * 12
+    assert set(told[57:]) == {"stuck"}
+    assert set(lately([*gusts, *[0.0] * 288], point=91)) == {"good"}
+    assert set(lately([*gusts, *[1.0] * 288], point=91, still_minutes=5)) == {"good"}
+
+
+def test_what_was_learned_in_calms_does_not_excuse_a_wind_that_never_changes():
+    assert lately([4.2] * 60, point=91, still_minutes=600)[-1] == "stuck"
+
+
+@pytest.mark.parametrize("point", [92, 93])
+def test_a_sun_that_never_changes_is_stuck_by_day_and_not_at_night(point):
+    assert lately([300.0] * 100, point)[-1] == "stuck"
+    assert set(lately([20.0] * 288, point)) == {"good"}
+    assert set(lately([300.0] * 60, point)) == {"good"}
+
+
 def test_of_two_logs_that_disagree_the_less_busy_one_is_flagged():
     fine = [(60, 5 * k, 500 + k % 3) for k in range(24)]
     coarse = [(61, 15 * k + 1, 500 if k < 4 else 1100) for k in range(8)]
@@ -86,3 +143,18 @@ def test_a_verdict_is_the_same_with_a_day_and_an_hour_of_history_and_with_all_of
     everything = clean(house(), rows, NOON, END)
     recent = clean(house(), rows[rows["timestamp"] >= pd.Timestamp(NOON) - pd.Timedelta(hours=25)], NOON, END)
     pd.testing.assert_frame_equal(everything, recent)
+
+
+@pytest.mark.parametrize("hours", [2, 24, 26, 40])
+def test_a_unit_jump_is_the_same_with_a_day_and_an_hour_of_history_and_with_all_of_it(hours):
+    warm = 13 + 6 * np.sin(np.arange(700) / 30)
+    warm[700 - 12 * hours :] += 28
+    levels = rhythm(point_id=[70, 61], level_low=[-2.9, 0], level_high=[8.9, 0])
+    rows = raw(*[(70, 5 * k - 3450, value) for k, value in enumerate(warm)])
+    everything = clean(house(), rows, None, END, levels)
+    assert "unit_jump" in set(everything["quality"])
+    for back in range(0, 1400, 100):
+        start = NOON - back * MINUTE
+        recent = clean(house(), rows[rows["timestamp"] >= pd.Timestamp(start - MEMORY)], start, END, levels)
+        whole = everything[everything["timestamp"] >= start].reset_index(drop=True)
+        pd.testing.assert_frame_equal(whole, recent)
