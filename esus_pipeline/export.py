@@ -1,7 +1,8 @@
 """Tables for people: rows of any asset from the archive, and files of them.
 
-The span always names windows. Readings and rooms are the rows of those windows. Forecasts, gains and plans are what
-was in force in them: the issue known at the start, and every later one until the end, each as a whole.
+The span always names windows. Readings, rooms and prices are the rows of those windows, models those of the nights
+that end in it. Forecasts, gains, optima, plans and their traces are what was in force in them: the issue known at the
+start, and every later one until the end, each as a whole.
 """
 
 from datetime import datetime, timedelta
@@ -12,10 +13,14 @@ import pandas as pd
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     CLEAN_SERIES,
+    DECISION_TRACE,
+    ELECTRICITY_PRICE,
     GAP,
+    OPTIMAL_PLAN,
     POINT_STATE,
     QUARANTINE,
     RAW_BMS_READINGS,
+    ROOM_MODELS,
     SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
@@ -33,8 +38,30 @@ IN_FORCE = timedelta(hours=48)
 ENDINGS = (".parquet", ".csv")
 
 _INSTANT = timedelta(microseconds=1)
-_ISSUED = {frame.name: frame for frame in (WEATHER_FORECAST, SOLAR_GAIN, SOLAR_GAIN_PANE, SHADE_SETPOINT_SCHEDULE)}
-_BY_WINDOW = {frame.name: frame for frame in (RAW_BMS_READINGS, CLEAN_SERIES, POINT_STATE, GAP, QUARANTINE, SAVINGS)}
+_ISSUED = {
+    frame.name: frame
+    for frame in (
+        WEATHER_FORECAST,
+        SOLAR_GAIN,
+        SOLAR_GAIN_PANE,
+        OPTIMAL_PLAN,
+        SHADE_SETPOINT_SCHEDULE,
+        DECISION_TRACE,
+    )
+}
+_BY_WINDOW = {
+    frame.name: frame
+    for frame in (
+        RAW_BMS_READINGS,
+        CLEAN_SERIES,
+        POINT_STATE,
+        GAP,
+        QUARANTINE,
+        ROOM_MODELS,
+        ELECTRICITY_PRICE,
+        SAVINGS,
+    )
+}
 TABLES = sorted([*_ISSUED, *_BY_WINDOW, "room_table"])
 
 

@@ -326,6 +326,7 @@ OPTIMAL_PLAN = Frame(
             _number("mass_temperature", "degC", "expected temperature of floors and walls at the end of the hour"),
             _number("open_temperature", "degC", "air temperature with an open shade and without cooling"),
             _number("disturbance", "W", "heat that the model cannot explain, as it is expected to fade"),
+            _number("people", "person", "people expected, mean over the hour"),
             _number("heating", "W", "expected heating, mean over the hour"),
             _number("cooling", "W", "expected cooling, mean over the hour, positive"),
             _text("failure", "why there is no plan of this room; empty where there is one"),

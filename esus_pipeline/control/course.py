@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from multiprocessing import connection, get_context, parent_process
@@ -157,7 +157,7 @@ def _planned_day(site: Site, archive: Archive, day: Day, began: Standing, pool: 
     optima = [step.optimum for step in made if step.optimum is not None]
     return Course(
         began=began,
-        ended=Standing(left.reset_index(drop=True), ended.optimum, ended.models),
+        ended=replace(ended, commanded=left.reset_index(drop=True)),
         rows=len(plans),
         optima=len(optima),
         solver_seconds=sum(optimum.seconds for optimum in optima),
@@ -178,10 +178,14 @@ def _made(
     site: Site, archive: Archive, day: Day, began: Standing, pool: ThreadPoolExecutor
 ) -> tuple[Stored, Standing, list[Made]]:
     """The day's plans, none stored, with what they were made from and what the next ones take from them."""
-    stored, rooms = read_stored(site, archive, day), RoomsNow(site, archive, day[0])
-    planner, commanded, made = Planner(began.optimum, pool, began.models), began.commanded, []
+    stored, rooms = read_stored(site, archive, day), RoomsNow(site, archive, day[0] - STEP)
+    planner = Planner(began.optimum, pool, began.models)
+    commanded, made = began.commanded, []
     for as_of in day:
-        plan = planner.plan(stored.inputs(as_of, commanded, rooms.at(as_of) if planner.due(as_of) else None))
+        inputs = stored.inputs(as_of, commanded)
+        if planner.due(inputs):
+            inputs = stored.inputs(as_of, commanded, rooms.at(as_of))
+        plan = planner.plan(inputs)
         kept = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(pd.Timestamp(as_of - COMMAND_MEMORY), "right")
         commanded = pd.concat([commanded.iloc[kept:], plan.commands], ignore_index=True)
         made.append(Made(plan, planner.optimum if planner.renewed else None))

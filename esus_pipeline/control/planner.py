@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
 
+from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.inputs import PlanInputs
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.optimiser import Optimum, current, optimise
+from esus_pipeline.control.optimiser.outlook import Group, outlook
 from esus_pipeline.control.plan import Plan, decide
 
 
 class Planner:
-    """Remembers the optimum between plans. Instants must not go back."""
+    """Remembers the optimum between plans, with the models it was made with. Instants must not go back."""
 
     def __init__(
         self,
@@ -27,13 +28,23 @@ class Planner:
         self._pool = pool
         self.models: Mapping[str, RoomModel] = models or {}
 
-    def due(self, as_of: datetime) -> bool:
-        """Whether a plan of that instant will make a new optimum."""
-        return not current(self.optimum, as_of)
+    def due(self, inputs: PlanInputs) -> bool:
+        """Whether the plan will make a new optimum, for which it must be told models, states, people and prices too.
+
+        It will where the last optimum has served its clock hour, and where it can be mended: a group of rooms that it
+        could not plan has by now all that planning needs, or it was the solver that found none. A sensor that stays
+        dead costs no new optimum.
+        """
+        optimum, site = self.optimum, inputs.site
+        if optimum is None or not current(optimum, inputs.as_of):
+            return True
+        failed = [group for group in moving_groups(site) if any(site.room_ids[room] in optimum.why for room in group)]
+        again = outlook(replace(inputs, models=self.models), failed) if failed else []
+        return any(isinstance(task, Group) for task in again)
 
     def plan(self, inputs: PlanInputs) -> Plan:
-        """The plan of `inputs.as_of`, with a new optimum where the last one has served its hour or is a failed one."""
-        self.renewed = self.due(inputs.as_of)
+        """The plan of `inputs.as_of`, with a new optimum where one is due, else with the last one and its models."""
+        self.renewed = self.due(inputs)
         if self.renewed:
             self.optimum, self.models = optimise(inputs, self._pool), inputs.models
         return decide(inputs if self.renewed else replace(inputs, models=self.models), self.optimum)

@@ -88,23 +88,22 @@ def trace_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None) -> dict[str, dict[str, float | None]]:
-    """Value and age in minutes of each input; null where it is not known."""
+    """Value and age in minutes of each input; null where it is not known, as the age of what the room table says."""
     room, measured = decision.room, horizon.measured
-    quarter = STEP / MINUTE
     return {
-        "air_temperature_degC": _known(measured.temperature[room], quarter),
-        "wind_speed_m_s": _known(measured.wind, measured.wind_age / MINUTE if measured.wind_age else None),
-        "wind_forecast_m_s": _known(horizon.wind[PAST], _age(horizon)),
-        "facade_irradiance_W_m2": _known(horizon.irradiance[room, PAST], _age(horizon)),
-        "outdoor_forecast_degC": _known(horizon.outdoor[0], _age(horizon)),
-        "presence_share": _known(measured.present[room], quarter),
-        "window_open": _known(measured.window_open[room], quarter),
-        "optimum": {"value": None, "age_minutes": optimum_age / MINUTE if optimum_age is not None else None},
+        "air_temperature_degC": _known(measured.temperature[room], None),
+        "wind_speed_m_s": _known(measured.wind, _minutes(measured.wind_age)),
+        "wind_forecast_m_s": _known(horizon.wind[PAST], _minutes(horizon.forecast_age)),
+        "facade_irradiance_W_m2": _known(horizon.irradiance[room, PAST], _minutes(horizon.forecast_age)),
+        "outdoor_forecast_degC": _known(horizon.outdoor[0], _minutes(horizon.forecast_age)),
+        "presence_share": _known(measured.present[room], None),
+        "window_open": _known(measured.window_open[room], None),
+        "optimum": {"value": None, "age_minutes": _minutes(optimum_age)},
     }
 
 
-def _age(horizon: Horizon) -> float | None:
-    return horizon.forecast_age / MINUTE if horizon.forecast_age is not None else None
+def _minutes(age: timedelta | None) -> float | None:
+    return age / MINUTE if age is not None else None
 
 
 def _known(value: float, age: float | None) -> dict[str, float | None]:

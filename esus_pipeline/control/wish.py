@@ -126,9 +126,7 @@ def _follow(
     return closed, rules
 
 
-def excess(
-    view: OptimumView, setpoints: Setpoints, facade: Array, members: list[int], first: int, last: int
-) -> Array:
+def excess(view: OptimumView, setpoints: Setpoints, facade: Array, members: list[int], first: int, last: int) -> Array:
     """(members, n) kelvin over the limit less margin, with open shades, in a closed stretch and until the next sun."""
     ahead = facade[last : last + LOOK_AHEAD] > SUN_ON_FACADE
     span = slice(first, last + (int(ahead.argmax()) if ahead.any() else len(ahead)))

@@ -60,7 +60,7 @@ def make_world(site: Site, sky: Sky, seed: int, start: datetime, steps: int) -> 
     people = count_people(staff, seed, minutes, site.zone)
     clock = local_clock(round(start.timestamp()) + STEP_S * np.arange(steps, dtype=np.int64), site.zone)
     hour = (clock.hour + clock.minute / 60).to_numpy()
-    workday = np.isin(clock.day_of_week, site.occupancy.weekdays)
+    workday = np.array([site.is_working_day(moment.date()) for moment in clock])
     begin, end = (moment.hour + moment.minute / 60 for moment in (site.occupancy.start, site.occupancy.end))
     return World(
         start=start,

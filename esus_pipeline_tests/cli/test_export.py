@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.archive import Archive
+from esus_pipeline.cli import export
 from esus_pipeline.export import IN_FORCE, TABLES, ExportError, check_file, table, write
 from esus_pipeline.frames import (
+    ELECTRICITY_PRICE,
+    OPTIMAL_PLAN,
     QUARANTINE,
     RAW_BMS_READINGS,
     SHADE_SETPOINT_SCHEDULE,
@@ -132,6 +135,24 @@ def test_readings_are_the_rows_of_the_span_with_its_end_left_out(archive):
     )
     found = table(archive, SITE, "raw_bms_readings", NOON + STEP, NOON + 3 * STEP)
     assert found["value"].tolist() == [2.0, 3.0]
+
+
+def test_an_optimum_is_told_as_a_plan_is_and_prices_are_those_of_the_span(archive):
+    for hours in (-2, -1, 1):
+        hour = valid_times(NOON + hours * HOUR, 1)
+        optimum = dict.fromkeys(OPTIMAL_PLAN.schema.names, np.nan) | {"issued_at": hour, "room": "1.213"}
+        archive.merge(OPTIMAL_PLAN, pd.DataFrame(optimum | {"valid_time": hour, "failure": ""}))
+    found = table(archive, SITE, "optimal_plan", NOON, NOON + HOUR)
+    assert found["issued_at"].tolist() == [NOON - HOUR, NOON + HOUR]
+    stamps = valid_times(NOON, 4)
+    prices = pd.DataFrame({"issued_at": stamps[0], "price_area": "DK1", "valid_time": stamps, "price": range(4)})
+    archive.merge(ELECTRICITY_PRICE, prices.assign(interval_minutes=15, source="test", price=prices["price"] / 2))
+    assert table(archive, SITE, "electricity_price", NOON + STEP, NOON + 3 * STEP)["price"].tolist() == [0.5, 1.0]
+
+
+def test_what_explains_a_plan_can_be_exported_and_the_command_names_every_table():
+    assert {"decision_trace", "electricity_price", "optimal_plan", "room_models"} <= set(TABLES)
+    assert [name for name in TABLES if not re.search(rf"\b{name}\b", export.help)] == []
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -11,8 +11,17 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.control import course
 from esus_pipeline.control.course import LEAST_DAYS, Standing, commands_before, parts, plan_days, stored_standing
 from esus_pipeline.control.stored import read_stored
-from esus_pipeline.frames import DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import (
+    DECISION_TRACE,
+    OPTIMAL_PLAN,
+    SHADE_SETPOINT_SCHEDULE,
+    SOLAR_GAIN,
+    STEP,
+    WEATHER_FORECAST,
+)
+from esus_pipeline.readings import room_frame
 from esus_pipeline.site import load_site
+from esus_pipeline_tests.control import cases
 
 MIDNIGHT = datetime(2026, 6, 15, tzinfo=UTC)
 DAYS = [[MIDNIGHT + timedelta(days=day) + step * STEP for step in range(1, 97)] for day in range(3)]
@@ -74,6 +83,31 @@ def test_what_a_plan_takes_from_those_before_it_is_the_same_from_memory_and_from
     assert stored.optimum is not None
     assert len(stored.commanded) == len(quarters) * len(SITE.rooms)
     assert stored.same(ended, SITE.room_ids)
+
+
+def test_a_reading_that_is_missing_on_the_hour_leaves_live_plans_equal_to_those_made_at_once(tmp_path):
+    live, whole = Archive(tmp_path / "live"), Archive(tmp_path / "whole")
+    noon = MIDNIGHT + timedelta(hours=12)
+    quarters = [noon + step * STEP for step in range(4)]
+    for archive in (live, whole):
+        archive.merge(WEATHER_FORECAST, cases.weather(SITE, noon - STEP))
+        archive.merge(SOLAR_GAIN, cases.gains(SITE, noon - STEP))
+        archive.merge(room_frame(SITE), readings(quarters, missing=noon - STEP))
+    for quarter in quarters:
+        plan_days(SITE, live, [[quarter]])
+    assert plan_days(SITE, whole, [quarters]).optima == 2
+    for frame in (SHADE_SETPOINT_SCHEDULE, OPTIMAL_PLAN, DECISION_TRACE):
+        one, other = (archive.read(frame).sort_values(list(frame.key), ignore_index=True) for archive in (live, whole))
+        pd.testing.assert_frame_equal(one, other)
+    assert set(whole.read(OPTIMAL_PLAN)["issued_at"]) == {pd.Timestamp(noon), pd.Timestamp(noon + STEP)}
+
+
+def readings(quarters: list[datetime], missing: datetime) -> pd.DataFrame:
+    """24 degC in every room in the windows before `quarters`, except in that of `missing`."""
+    windows = [quarter - STEP for quarter in quarters]
+    rows = pd.MultiIndex.from_product([SITE.room_ids, windows], names=["room", "timestamp"]).to_frame(index=False)
+    values = dict.fromkeys(room_frame(SITE).schema.names, float("nan")) | {name: rows[name] for name in rows}
+    return pd.DataFrame(values).assign(air_temperature=(rows["timestamp"] != missing).map({True: 24.0}))
 
 
 def test_another_command_another_optimum_or_another_model_is_another_standing():

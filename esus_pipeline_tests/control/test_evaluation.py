@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from click.testing import CliRunner
 
 from esus_pipeline.cli import main
 from esus_pipeline.control.evaluation.diary import Diary
-from esus_pipeline.control.evaluation.loop import command_faults, live_before
+from esus_pipeline.control.evaluation.loop import close_loop, command_faults, live_before
 from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Command, Observation, RoomReading
 from esus_pipeline.control.evaluation.report import document
-from esus_pipeline.control.evaluation.rules import WindGuard
-from esus_pipeline.control.evaluation.study import run_study
+from esus_pipeline.control.evaluation.rules import Sg01, WindGuard, hours_to_work
+from esus_pipeline.control.evaluation.study import BOUND, run_study
 from esus_pipeline.control.safety import DWELL
 from esus_pipeline.frames import STEP
 from esus_pipeline.plants.epw import EpwWeather
 from esus_pipeline.plants.rc import RcPlant
+from esus_pipeline.plants.weather import Sky
+from esus_pipeline.plants.world import make_world
 from esus_pipeline.simulator.weather import clear_sky
 from esus_pipeline.site import load_site
 
@@ -85,6 +88,38 @@ def test_the_same_seed_gives_the_same_figures_and_no_rule_beats_the_bound():
     costs = {run["controller"]: run["cost"] for run in first["runs"]}
     assert 0 <= costs["bound"] < costs["tuned"] < costs["sg01"]
     assert all(run["violations"] == 0 for run in first["runs"] if run["controller"] != "bound")
+
+
+class PricedPlant(RcPlant):
+    """Knows prices of its own for three hours, and a bound that is the sum of the prices that it is handed."""
+
+    def _observation(self, truth):
+        told = pd.Series([7.0, 8.0, 9.0], index=pd.date_range(WINTER, periods=3, freq="h"))
+        return replace(super()._observation(truth), prices=told)
+
+    def bound(self, steps, prices, shaded_share, moves_per_day):
+        return {"cost": float(prices.sum())}
+
+
+def test_a_plants_own_prices_are_those_of_the_cost_and_of_the_bound():
+    study = run_study(f"{__name__}:PricedPlant", ["sg01"], [WINTER], 4 / 24, [1])
+    tariff = study.site.tariffs.electricity
+    paid = study.shown[0].rows.groupby("time")["price"].unique()
+    assert [float(price) for one in paid for price in one] == [7.0] * 4 + [8.0] * 4 + [9.0] * 4 + [tariff] * 4
+    assert study.cost(None, BOUND) == pytest.approx(24.0 + tariff)
+
+
+def test_nobody_is_expected_at_easter():
+    """In Denmark from Maundy Thursday to Easter Monday, 2 to 6 April 2026; by the rules, the score and the plant."""
+    plant, thursday, steps = RcPlant(), datetime(2026, 4, 2, tzinfo=UTC), 6 * 96
+    site, times = plant.site, pd.date_range(thursday, periods=steps, freq=STEP)
+    at_work = np.array([hours_to_work(site, time.to_pydatetime()) <= timedelta(0) for time in times])
+    assert set(times[at_work].day) == {7}
+    world = make_world(site, Sky.over(site.place, 1, None), 1, thursday, steps)
+    np.testing.assert_array_equal(world.working, at_work)
+    run = close_loop(plant, Sg01(site), "sg01", thursday + timedelta(days=4), 1.5, 1)
+    scored = run.rows.groupby("time")["working"].first()
+    np.testing.assert_array_equal(scored, at_work[4 * 96 : 4 * 96 + len(scored)])
 
 
 def test_a_history_holds_means_over_its_steps():

@@ -1,5 +1,6 @@
 """What the optimiser wants, told by scenes that a facility engineer would check, and its program against its bounds."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -99,10 +100,12 @@ def test_a_shade_is_not_lowered_for_a_bright_sky_on_people_who_stay_after_work()
     assert task.problem.may_close[:3].all()
     stay = seen(BRIGHT_EVENING, EAST, 1.0)
     [task] = outlook(stay, [[TMV23.room_ids.index(EAST)]])
-    assert not task.problem.may_close[0] and task.problem.viewed[0]
+    assert not task.problem.may_close[0]
+    assert task.problem.viewed[0]
     expected = replace(BRIGHT_EVENING, people=people(BRIGHT_EVENING, EAST, 3.0))
     [task] = outlook(expected, [[TMV23.room_ids.index(EAST)]])
-    assert not task.problem.may_close[:3].any() and task.problem.viewed[:3].all()
+    assert not task.problem.may_close[:3].any()
+    assert task.problem.viewed[:3].all()
     assert rows(BRIGHT_EVENING, EAST)["shade_position"].iloc[:8].eq(1).any()
     assert rows(stay, EAST)["shade_position"].iloc[:2].eq(0).all()
     assert rows(expected, EAST)["shade_position"].iloc[:8].eq(0).all()
@@ -332,6 +335,15 @@ def test_the_trace_names_the_winner_the_losers_and_the_ages_of_the_inputs():
     assert trace["source"] == "optimum"
     assert '"wind_speed_m_s": {"value": 14.0, "age_minutes": 10.0}' in trace["inputs"]
     assert trace["holds_until"] > trace["issued_at"]
+
+
+def test_the_trace_tells_an_age_of_nothing_as_nothing_and_no_age_that_is_not_known():
+    fresh = replace(HOT, rooms=cases.rooms(TMV23, 24.0, wind=4.0), wind_age=timedelta(0))
+    told = json.loads(trace_frame(decide(fresh).trace)["inputs"].iloc[0])
+    assert told["wind_speed_m_s"] == {"value": 4.0, "age_minutes": 0.0}
+    assert told["air_temperature_degC"] == {"value": 24.0, "age_minutes": None}
+    assert told["wind_forecast_m_s"]["age_minutes"] == 60.0
+    assert told["window_open"] == {"value": None, "age_minutes": None}
 
 
 def test_a_hand_on_a_shade_is_seen_respected_for_a_while_and_released():

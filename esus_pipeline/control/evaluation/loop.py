@@ -23,6 +23,7 @@ from esus_pipeline.control.evaluation.protocol import (
     RoomTruth,
 )
 from esus_pipeline.control.evaluation.rules import Tuned, WindGuard
+from esus_pipeline.control.optimiser.outlook import PRICE_VALID
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -42,11 +43,16 @@ class Run:
     rows: pd.DataFrame
     """One row per room and step: room, time (its start), working, people, air (degC, mean over the step), co2,
     irradiance, wind, outdoor, shade (as it stood in the step), told_shade, told_heating, told_cooling, heat_kwh,
-    cooling_kwh, lighting_kwh, price."""
+    cooling_kwh, lighting_kwh, price (of electricity per kWh, as told when the step began)."""
     faults: list[str]
     """Commands that nobody may give, in words."""
     seconds: np.ndarray
     """Time of each decision."""
+
+    @property
+    def prices(self) -> pd.Series:
+        """Electricity per kWh by start of the hour (UTC), as the hour's first step cost."""
+        return self.rows.groupby(self.rows["time"].dt.floor("h"))["price"].first()
 
 
 def close_loop(
@@ -83,7 +89,7 @@ def close_loop(
         faults += command_faults(site, seen, commands, guard.blocked(seen.time, seen.wind_speed))
         told = {room: commands[room] for room in site.room_ids}
         after = _checked(site, plant.step(told, MINUTES), observation.time + STEP)
-        price = float(prices.loc[pd.Timestamp(observation.time).floor("h")])
+        price = _price_told(site, seen)
         rows += [_row(site, room, observation, after, told[room], calendar[step], price) for room in site.room_ids]
         observation = after
     return Run(site, name, start, seed, pd.DataFrame(rows), faults, seconds)
@@ -111,6 +117,15 @@ def _seen(plant: Plant, observation: Observation, prices: pd.Series, foresight: 
         weather, people = plant.future(_FORESIGHT_HOURS)
         seen = replace(seen, forecast=weather, people=people, prices=seen.prices)
     return seen
+
+
+def _price_told(site: Site, seen: Observation) -> float:
+    """Electricity per kWh of the step that begins, as the controller is told; the tariff where its hour is not told."""
+    if seen.prices is None or not len(seen.prices):
+        return site.tariffs.electricity
+    now = pd.DatetimeIndex([seen.time])
+    told = float(seen.prices.reindex(now, method="ffill", tolerance=PRICE_VALID).iloc[0])
+    return told if np.isfinite(told) else site.tariffs.electricity
 
 
 def _checked(site: Site, observation: Observation, due: datetime) -> Observation:
@@ -185,4 +200,4 @@ def _working(site: Site, start: datetime, steps: int) -> np.ndarray:
     local = pd.date_range(start, periods=steps, freq=STEP).tz_convert(site.zone)
     clock = np.array([moment.time() for moment in local])
     hours = (clock >= site.occupancy.start) & (clock < site.occupancy.end)
-    return np.isin(local.day_of_week, site.occupancy.weekdays) & hours
+    return hours & np.array([site.is_working_day(moment.date()) for moment in local])

@@ -5,6 +5,7 @@ decision, and what the pipeline would hold (see diary).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -17,7 +18,6 @@ from esus_pipeline.control.model import RoomModel, estimate
 from esus_pipeline.control.model.now import people_ahead
 from esus_pipeline.control.model.occupancy import Habits, learn
 from esus_pipeline.control.model.training import lesson
-from esus_pipeline.control.optimiser import current
 from esus_pipeline.control.override import Override, overrides
 from esus_pipeline.control.planner import Planner
 from esus_pipeline.control.setpoints import told_setpoints
@@ -41,7 +41,6 @@ class Optimal:
         self._site, self._planner, self._diary = site, Planner(), Diary(site)
         self._models = {room: RoomModel.from_site(site, room) for room in site.room_ids}
         self._habits: Mapping[str, Habits | None] = {}
-        self._people: pd.DataFrame | None = None
         self._commanded = pd.DataFrame()
         self._told: dict[str, float] = {}
         self._left = -1
@@ -58,28 +57,23 @@ class Optimal:
         """See Controller."""
         now = observation.time
         self._diary.note(observation)
-        renew = not current(self._planner.optimum, now)
-        if renew:
-            self._people = self._expected(observation)
-        plan = self._planner.plan(
-            PlanInputs(
-                site=self._site,
-                as_of=now,
-                forecast=observation.forecast,
-                gains=self._diary.gains,
-                rooms=room_rows(self._site, observation),
-                wind_age=None if np.isnan(observation.wind_speed) else timedelta(0),
-                past_wind=self._diary.past_wind(WIND_MEMORY // STEP),
-                shades=shade_states(self._commanded, now, self._site.zone),
-                overrides=self._overrides(observation),
-                told=told_setpoints(self._commanded, now),
-                models=self._models,
-                states=self._states() if renew else {},
-                people=self._people,
-                prices=observation.prices,
-            )
+        inputs = PlanInputs(
+            site=self._site,
+            as_of=now,
+            forecast=observation.forecast,
+            gains=self._diary.gains,
+            rooms=room_rows(self._site, observation),
+            wind_age=None if np.isnan(observation.wind_speed) else timedelta(0),
+            past_wind=self._diary.past_wind(WIND_MEMORY // STEP),
+            shades=shade_states(self._commanded, now, self._site.zone),
+            overrides=self._overrides(observation),
+            told=told_setpoints(self._commanded, now),
+            models=self._models,
+            prices=observation.prices,
         )
-        first = plan.commands
+        if self._planner.due(inputs):
+            inputs = replace(inputs, states=self._states(), people=self._expected(observation))
+        first = self._planner.plan(inputs).commands
         self._commanded = pd.concat([self._commanded, first]).tail(_DAY * len(first))
         self._told = dict(zip(first["room"], first["shade_position"], strict=True))
         told = zip(*(first[name].to_numpy(dtype=float) for name in _TOLD), strict=True)

@@ -1,4 +1,4 @@
-"""Two rules that a plan is compared with: what the building does today, and the best that a rule can do.
+"""Two rules that a plan is compared with: what the building does today, and a good rule that is tuned in part.
 
 Both answer to what is measured, command every 15 minutes and obey the same wind limits. Rooms of a shade group move
 together. Belongs here: rules without a forecast. Does not belong here: the product's own controller (see optimal).
@@ -74,7 +74,10 @@ class Sg01:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Numbers of the tuned rule; docs/evaluation.md tells how they were found."""
+    """Numbers of the tuned rule; docs/decisions/0019-evaluation.md tells how they were found.
+
+    The two `warm_when_*` were searched for and stand at the edge of what was tried, the others are an engineer's.
+    """
 
     mild: float = 12.0
     """degC, mean of the last 24 hours outdoors, above which the sun is unwelcome."""
@@ -98,7 +101,7 @@ class Tuning:
 
 
 class Tuned:
-    """A rule tuned as well as a rule can be.
+    """A rule without a forecast, as an engineer would set it, tuned in part (see Tuning).
 
     Optimum start, deep setback, the widest band that comfort allows; shades that let the sun in while it is cold, keep
     it out when a room is warm, and spare people its glare.
@@ -158,11 +161,11 @@ class Tuned:
 
 
 def hours_to_work(site: Site, now: datetime) -> timedelta:
-    """Time until the calendar next expects people; zero in working hours."""
+    """Time until the calendar next expects people; zero in working hours, 8 days where nobody comes for a week."""
     local = now.astimezone(site.zone)
     for ahead in range(8):
         date = local.date() + timedelta(days=ahead)
-        if date.weekday() not in site.occupancy.weekdays:
+        if not site.is_working_day(date):
             continue
         begin, end = (
             datetime.combine(date, clock, tzinfo=site.zone) for clock in (site.occupancy.start, site.occupancy.end)

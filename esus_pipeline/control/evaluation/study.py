@@ -6,7 +6,7 @@ Belongs here: which runs a study is made of and how they are put together. Does 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 
 from esus_pipeline.control.evaluation.loop import STEPS_PER_DAY, Run, close_loop, live_before
 from esus_pipeline.control.evaluation.optimal import Optimal
-from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Bounded, Controller, Foresight, Plant
 from esus_pipeline.control.evaluation.rules import Sg01, Tuned
 from esus_pipeline.control.evaluation.score import Score, score
@@ -148,20 +147,20 @@ def run_study(
                 figures = study.results[-1].score
                 say(f"{start:%Y-%m-%d} seed {seed} {controller}: cost {figures.cost:.2f}")
             if isinstance(plant, Bounded):
-                study.results.append(_bound(plant, study, season, start, seed))
+                study.results.append(_bound(plant, study, season, run))
                 say(f"{start:%Y-%m-%d} seed {seed} {BOUND}: cost {study.results[-1].score.cost:.2f}")
             keep(study)
     return study
 
 
-def _bound(plant: Plant, study: Study, season: str, start: datetime, seed: int) -> Result:
-    """The least cost with the view that the tuned rule leaves, where the tuned rule was run."""
+def _bound(plant: Plant, study: Study, season: str, run: Run) -> Result:
+    """The least cost at the prices of a run, with the view that the tuned rule leaves, where the tuned rule was run."""
     assert isinstance(plant, Bounded)  # noqa: S101  # for the type checker; the caller has asked
+    start, seed = run.start, run.seed
     tuned = [r.score.shaded_share for r in study.results if (r.controller, r.start, r.seed) == ("tuned", start, seed)]
     share = min(1.0, tuned[0] + VIEW_ALLOWANCE) if tuned and np.isfinite(tuned[0]) else 1.0
-    prices = day_ahead(plant.site, seed, start - timedelta(days=1), round(study.days * 24) + 96)
     live_before(plant, start, seed, study.teach)
-    least = plant.bound(round(study.days * STEPS_PER_DAY), prices, share, MOVES_ALLOWED)
+    least = plant.bound(round(study.days * STEPS_PER_DAY), run.prices, share, MOVES_ALLOWED)
     fields: Mapping[str, float] = {name: least[name] for name in ("cost", "heat_kwh", "cooling_kwh") if name in least}
     return Result(BOUND, season, start, seed, Score(**fields))
 

@@ -47,6 +47,8 @@ class Optimum:
     """(R, HOURS) W, positive."""
     disturbance: Array
     """(R, HOURS) W of heat that the model cannot explain."""
+    people: Array
+    """(R, HOURS) persons expected."""
     why: dict[str, str]
     seconds: float = 0.0
     """Time that it took; the sum over groups where they were solved side by side."""
@@ -93,6 +95,7 @@ _COLUMNS = {
     "temperature": "air",
     "mass_temperature": "mass",
     "disturbance": "disturbance",
+    "people": "people",
     "open_temperature": "open_air",
     "heating": "heating",
     "cooling": "cooling",
@@ -123,7 +126,8 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
         arrays["closed"][task.members, :hours] = _through_wind(plan.closed, task.problem)
         for name in ("air", "mass", "heating", "cooling"):
             arrays[name][task.planned, :hours] = getattr(plan, name)
-        arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
+        for name in ("disturbance", "people"):
+            arrays[name][task.planned, :hours] = getattr(task.problem, name)
         arrays["open_air"][task.planned, :hours] = plausible(free, -SENSIBLE, SENSIBLE)
     seconds = sum(answer[0].seconds for answer in answers if not isinstance(answer, str))
     return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)

@@ -63,7 +63,8 @@ class Quarters:
         place = np.clip((horizon.as_of - optimum.issued_at) / STEP + np.arange(steps), 0, None)
         hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
         unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
-        outdoor, people = horizon.outdoor, expected_people(inputs, horizon, setpoints, rooms)
+        told, outdoor = optimum.people[rooms][:, hour], horizon.outdoor
+        people = np.where(np.isnan(told), expected_people(inputs, horizon, setpoints, rooms), told)
         supply = np.maximum(outdoor, SUPPLY_AIR)
         water = _water(horizon)
         keep, heat, rest, power = [], [], [], []
