@@ -1,22 +1,19 @@
 """Whom to believe: every point's rhythm, its state in every window, the ledger of gaps. Pure functions on frames."""
 
-from esus_pipeline.quality.bounds import Bounds, bounds, silent_by_nature
+from esus_pipeline.quality.bounds import Bounds, bounds, controllers, silent_by_nature
 from esus_pipeline.quality.context import new_versions, versions
 from esus_pipeline.quality.gaps import gaps, ledger
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.quality.judgement import Walk
 from esus_pipeline.quality.lateness import Arrived, learn_lateness
+from esus_pipeline.quality.progress import Progress, away, progress
 from esus_pipeline.quality.rhythm import TRAINING, learn
 from esus_pipeline.quality.states import (
     FINAL,
     STATE_CODES,
     SURE,
-    Progress,
     State,
-    controllers,
     judge,
-    members,
-    progress,
 )
 
 __all__ = [
@@ -30,6 +27,7 @@ __all__ = [
     "Progress",
     "State",
     "Walk",
+    "away",
     "bounds",
     "controllers",
     "gaps",
@@ -37,7 +35,6 @@ __all__ = [
     "learn",
     "learn_lateness",
     "ledger",
-    "members",
     "new_versions",
     "progress",
     "silent_by_nature",

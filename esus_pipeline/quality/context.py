@@ -10,8 +10,8 @@ import pandas as pd
 
 from esus_pipeline.frames import CLEAN_SERIES, CONTROLLER_RHYTHM, RAW_BMS_READINGS, RHYTHM
 from esus_pipeline.instants import instants, microseconds
-from esus_pipeline.quality.bounds import LONGEST
-from esus_pipeline.quality.heard import Heard
+from esus_pipeline.quality.bounds import LONGEST, bounds
+from esus_pipeline.quality.heard import ABSURD, Heard
 from esus_pipeline.quality.lateness import learn_lateness
 from esus_pipeline.quality.rhythm import TRAINING, learn
 from esus_pipeline.readings import Read, in_force
@@ -42,7 +42,9 @@ def new_versions(read: Read, site: Site, day: datetime) -> tuple[pd.DataFrame, p
     raw = read(RAW_BMS_READINGS, start, day, columns=["point_id", "timestamp", "received_at"])
     earlier = in_force(read, RHYTHM, day)
     newest = earlier.set_index("point_id")["newest"] if len(earlier) else None
-    return learn(site, series, valid, newest), learn_lateness(site, raw, valid)
+    rhythm = learn(site, series, valid, newest)
+    limits = bounds(site, rhythm, dead=site.alerts.dead(valid.date()))
+    return rhythm, learn_lateness(site, raw, valid, limits)
 
 
 def heard(
@@ -59,12 +61,24 @@ def heard(
         earlier = rhythm.set_index("point_id")["newest"].dropna()
         before = earlier[earlier < first].reindex(site.point_ids)
         before.update(_newest(read, site, readings, rhythm, first))
-    return Heard(site.point_ids, readings, before)
+    spoke = readings.loc[readings["timestamp"] < pd.Timestamp(start), "point_id"]
+    return Heard(site.point_ids, readings, before, _absurd(read, before[~before.index.isin(spoke)].dropna()))
 
 
 def newest_at(heard_: Heard, site: Site, at: datetime) -> pd.Series:
     """Newest stamp of each point before `at`: what the next day of a walk is given as `before`."""
     return pd.Series(instants(heard_.newest(microseconds(pd.DatetimeIndex([at])))[0]), index=list(site.point_ids))
+
+
+def _absurd(read: Read, newest: pd.Series) -> set[int]:
+    """Points, of those given with their newest stamp, whose reading of that stamp cannot be."""
+    found: set[int] = set()
+    for _, stamps in newest.groupby(newest.dt.floor("D")):
+        until = stamps.max().to_pydatetime() + timedelta(microseconds=1)
+        rows = read(CLEAN_SERIES, stamps.min().to_pydatetime(), until, columns=_COLUMNS, point_id=sorted(stamps.index))
+        wrong = rows[rows["quality"].isin(ABSURD) & (rows["timestamp"] == rows["point_id"].map(stamps))]
+        found |= set(wrong["point_id"])
+    return found
 
 
 def _newest(read: Read, site: Site, readings: pd.DataFrame, rhythm: pd.DataFrame, first: datetime) -> pd.Series:

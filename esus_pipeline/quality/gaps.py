@@ -70,25 +70,30 @@ def ledger(stored: pd.DataFrame, found: pd.DataFrame, heard: Heard, site: Site, 
 
 
 def _settled(stored: pd.DataFrame, found: pd.DataFrame, heard: Heard, site: Site, end: datetime) -> pd.DataFrame:
-    """Stored gaps that are no longer found: healed where they hold readings now, final where they are old enough."""
+    """Stored gaps that are no longer found: healed where they hold readings now, final where they are old enough.
+
+    A gap without an end was silent until it was first seen at least: what was stamped later ends it and heals nothing.
+    """
     key = ["point_id", "gap_start"]
     rest = stored[
         (stored["state"] == LATE) | ((stored["state"] == MISSING) & (stored["gap_start"] < pd.Timestamp(end)))
     ]
     rest = rest[~pd.MultiIndex.from_frame(rest[key]).isin(pd.MultiIndex.from_frame(found[key]))]
     stamps = dict(zip(site.point_ids, heard.stamps(_micros(end)), strict=True))
-    filled = np.array(
-        [
-            bool(((stamps.get(point, _NONE) > begin) & ((stamps.get(point, _NONE) < stop) | (stop == NEVER))).any())
-            for point, begin, stop in zip(
-                rest["point_id"], microseconds(rest["gap_start"]), microseconds(rest["gap_end"]), strict=True
-            )
-        ],
-        dtype=bool,
-    )
+    begin, seen, stop = (microseconds(rest[name]) for name in ("gap_start", "first_seen", "gap_end"))
+    after = [_after(stamps.get(point, _NONE), at) for point, at in zip(rest["point_id"], begin, strict=True)]
+    spoke = np.array(after, dtype=np.int64)
+    filled = (spoke != NEVER) & (spoke < np.where(stop == NEVER, seen, stop))
     healed = rest[filled].assign(state=HEALED, healed_at=pd.Timestamp(end))
-    final = rest[~filled & (rest["state"] == LATE) & (pd.Timestamp(end) - rest["gap_end"] > FINAL)]
-    return pd.concat([GAP.conform(healed), GAP.conform(final.assign(state=MISSING))], ignore_index=True)
+    ended = np.where(stop == NEVER, spoke, stop)
+    final = (rest["state"] == LATE) & (ended != NEVER) & (_micros(end) - ended > length(FINAL))
+    lost = rest.assign(gap_end=instants(ended), state=rest["state"].mask(final, MISSING))
+    return pd.concat([GAP.conform(healed), GAP.conform(lost[~filled & (final | (ended != stop))])], ignore_index=True)
+
+
+def _after(stamps: Ints, begin: np.int64) -> np.int64:
+    """The first stamp after `begin`, NEVER if there is none."""
+    return np.int64(np.append(stamps, NEVER)[np.searchsorted(stamps, begin, side="right")])
 
 
 def _micros(instant: datetime) -> np.int64:

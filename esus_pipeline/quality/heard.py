@@ -3,7 +3,7 @@
 Belongs here: looking up. Does not belong here: reading the archive (see context) and judging (see states).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,9 @@ import pandas as pd
 
 from esus_pipeline.instants import NEVER, Ints, Mask, microseconds
 from esus_pipeline.readings import Quality
+
+ABSURD = (Quality.OUT_OF_RANGE, Quality.UNIT_JUMP, Quality.UNIT)
+"""Flags of a reading that cannot be, whatever was said before it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class _Series:
     good: Ints
     """Newest good stamp up to and with this reading."""
     stuck: Mask
+    absurd: Mask
     run: Ints
     """First stamp of the unbroken run of readings with this verdict, good ones being one run each."""
 
@@ -29,10 +33,17 @@ class _Series:
 class Heard:
     """Readings of a site's points, in the order of `point_ids`. Arrays that it gives are [instants, points]."""
 
-    def __init__(self, point_ids: tuple[int, ...], readings: pd.DataFrame, before: pd.Series) -> None:
+    def __init__(
+        self,
+        point_ids: tuple[int, ...],
+        readings: pd.DataFrame,
+        before: pd.Series,
+        absurd: Collection[int] = frozenset(),
+    ) -> None:
         """Take the clean readings (point_id, timestamp, quality) of a span.
 
         `before` is the newest stamp of each point before the span, indexed by point id; missing where there is none.
+        `absurd` are the points of which that reading cannot be.
         """
         ordered = readings.sort_values(["point_id", "timestamp"], kind="stable")
         stamps, quality = microseconds(ordered["timestamp"]), ordered["quality"].to_numpy(dtype=object)
@@ -41,7 +52,9 @@ class Heard:
         self._series = []
         for point in point_ids:
             part = slice(*np.searchsorted(ids, [point, point + 1]))
-            self._series.append(_series(np.int64(earlier.get(point, NEVER)), stamps[part], quality[part]))
+            self._series.append(
+                _series(np.int64(earlier.get(point, NEVER)), point in absurd, stamps[part], quality[part])
+            )
 
     def newest(self, instants: Ints) -> Ints:
         """Stamp of the newest reading before each instant."""
@@ -54,6 +67,10 @@ class Heard:
     def stuck(self, instants: Ints) -> Mask:
         """Whether the newest reading before each instant is flagged as stuck."""
         return np.asarray(self._stack(instants, lambda series: series.stuck), dtype=bool)
+
+    def absurd(self, instants: Ints) -> Mask:
+        """Whether the newest reading before each instant cannot be."""
+        return np.asarray(self._stack(instants, lambda series: series.absurd), dtype=bool)
 
     def run_start(self, instants: Ints) -> Ints:
         """First stamp of the run of equally flagged readings that the newest one ends."""
@@ -70,7 +87,7 @@ class Heard:
         return np.stack(columns, axis=1)
 
 
-def _series(before: np.int64, stamp: Ints, quality: npt.NDArray[np.object_]) -> _Series:
+def _series(before: np.int64, absurd: bool, stamp: Ints, quality: npt.NDArray[np.object_]) -> _Series:
     good = quality == Quality.GOOD
     changes = np.r_[True, quality[1:] != quality[:-1]] if len(quality) else np.empty(0, dtype=bool)
     run = np.maximum.accumulate(np.where(changes | good, stamp, NEVER)) if len(stamp) else stamp
@@ -79,5 +96,6 @@ def _series(before: np.int64, stamp: Ints, quality: npt.NDArray[np.object_]) -> 
         stamp=np.r_[before, stamp],
         good=believed,
         stuck=np.r_[False, quality == "stuck"],
+        absurd=np.r_[absurd, np.isin(quality, ABSURD)],
         run=np.r_[before, run],
     )

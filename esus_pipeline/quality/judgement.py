@@ -30,7 +30,7 @@ class Walk:
     def judge(self, start: datetime, end: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Point states (frames.POINT_STATE) of the windows in [start, end), and rows of the ledger to merge."""
         rhythm, controllers = context.versions(self.read, start)
-        limits = bounds(self.site, rhythm, controllers)
+        limits = bounds(self.site, rhythm, controllers, self.site.alerts.dead(start.date()))
         before = self._before if self._reached == start else None
         heard = context.heard(self.read, self.site, start, end, rhythm, before)
         states = judge(self.site, heard, limits, start, end)

@@ -1,7 +1,7 @@
 """How late a controller usually delivers, learned from when its readings arrived.
 
 Belongs here: from raw readings with their arrival to one version of frames.CONTROLLER_RHYTHM, and what was known at
-an instant. Does not belong here: judging by it (see states).
+an instant. Does not belong here: judging by it (see progress and states).
 """
 
 from datetime import datetime, timedelta
@@ -11,8 +11,9 @@ import pandas as pd
 
 from esus_pipeline.frames import CONTROLLER_RHYTHM
 from esus_pipeline.instants import NEVER, Ints, length, microseconds
-from esus_pipeline.quality.bounds import CONTROLLER, LONGEST, WITNESSES
-from esus_pipeline.quality.states import FINAL, controllers, members, watermarks
+from esus_pipeline.quality.bounds import CONTROLLER, LONGEST, WITNESSES, Bounds, controllers
+from esus_pipeline.quality.progress import watermarks
+from esus_pipeline.quality.states import FINAL
 from esus_pipeline.site import Site
 
 FEW_POLLS = 96
@@ -51,8 +52,10 @@ class Arrived:
         return np.stack(columns, axis=1)
 
 
-def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime) -> pd.DataFrame:
+def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime, limits: Bounds) -> pd.DataFrame:
     """One version of frames.CONTROLLER_RHYTHM: a row for every controller of the site.
+
+    `limits` are the bounds of the points in the same version; they say whose readings count, and of how many points.
 
     Only polls count that brought something fresh from somewhere in the building: what a backfill or the first poll
     after an outage of ours says about lateness is nothing.
@@ -63,29 +66,31 @@ def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime) -> pd.Da
     polls, newest, names = polls[live], newest[live], controllers(site)
     spoken = Arrived(site.point_ids, raw.assign(received_at=raw["timestamp"])).newest(polls)
     late, quiet = (
-        np.stack([polls[:, None] - watermarks(stamps, members(site), np.full(len(names), count)) for count in COUNTS])
+        np.stack([polls[:, None] - watermarks(stamps, limits, np.full(len(names), count)) for count in COUNTS])
         for stamps in (newest, spoken)
     )
-    rows = [_row(name, late[:, :, column], quiet[:, :, column]) for column, name in enumerate(names)]
+    most = limits.witnesses
+    rows = [_row(name, late[:, :, at], quiet[:, :, at], int(most[at])) for at, name in enumerate(names)]
     return CONTROLLER_RHYTHM.conform(pd.DataFrame(rows).assign(valid_from=pd.Timestamp(valid_from).as_unit("us")))
 
 
-def _row(name: str, lags: Ints, quiet: Ints) -> dict[str, object]:
+def _row(name: str, lags: Ints, quiet: Ints, most: int) -> dict[str, object]:
     """What is normal for one controller from its lag at the polls, and from what of it is mere silence.
 
-    Both are [number of witnesses - 1, polls]. A controller of few, slow points lags at night though it delivers at
-    once; that must not be called late, so its bound is no smaller than its usual silence.
+    Both are [number of witnesses - 1, polls]; `most` witnesses may be asked for. A controller of few, slow points lags
+    at night though it delivers at once; that must not be called late, so its bound is no smaller than its usual
+    silence.
 
     With one of the witnesses lost, the watermark lags as one of a witness more does: that is the bound.
     """
     known = (lags < length(LONGEST)).all(axis=0)
     if known.sum() < FEW_POLLS:
         usual = np.full(len(lags), float(length(CONTROLLER)))
-        witnesses = WITNESSES
+        witnesses = most
     else:
         delivery = MARGIN * np.quantile(lags[:, known], QUANTILE, axis=1)
         usual = np.maximum(delivery, QUIET_MARGIN * np.quantile(quiet[:, known], QUIET_QUANTILE, axis=1))
-        prompt = np.quantile(lags[:WITNESSES, known], 0.9, axis=1) <= length(PROMPT)
+        prompt = np.quantile(lags[:most, known], 0.9, axis=1) <= length(PROMPT)
         witnesses = max(int(prompt.sum()), 1)
     bound = np.clip(usual, length(CONTROLLER), length(FINAL))[witnesses] / _MINUTE
     return {

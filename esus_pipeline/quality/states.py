@@ -8,7 +8,6 @@ against the lateness that it usually has. A verdict uses nothing stamped at or a
 window judged live and one judged later from the same readings agree.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -18,8 +17,9 @@ import pandas as pd
 
 from esus_pipeline.frames import POINT_STATE, STEP
 from esus_pipeline.instants import NEVER, Floats, Ints, Mask, instants, length, microseconds
-from esus_pipeline.quality.bounds import Bounds, silent_by_nature
+from esus_pipeline.quality.bounds import LONGEST, Bounds, silent_by_nature
 from esus_pipeline.quality.heard import Heard
+from esus_pipeline.quality.progress import away, progress
 from esus_pipeline.site import Site
 
 FINAL = timedelta(hours=8, minutes=30)
@@ -38,7 +38,8 @@ class State(StrEnum):
     STUCK = "stuck"
     """It speaks, and always says the same, for longer than this quantity does."""
     IMPLAUSIBLE = "implausible"
-    """It speaks, and nothing that it said within its bound can be believed."""
+    """It speaks, and nothing that it said within its bound can be believed; or its newest word, where its silence says
+    nothing, cannot be."""
     MISSING = "missing"
     """Late by more than FINAL: lost, unless late data revokes it."""
     NEVER_REPORTED = "never_reported"
@@ -73,14 +74,16 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     """
     windows = pd.date_range(start, end, freq=STEP, inclusive="left", unit="us")
     ends = microseconds(windows) + length(STEP)
-    newest, believed = heard.newest(ends), heard.newest_good(ends)
-    member = members(site)
-    reached = progress(ends, newest, member, bounds)
-    watermark, own_mark = reached.watermark, reached.watermark[:, member]
-    behind = ends[:, None] - watermark
-    used, used_good = bounds.used(newest, own_mark), bounds.used(believed, own_mark)
+    newest, believed, member = heard.newest(ends), heard.newest_good(ends), bounds.member
+    past = np.arange(ends[0] - length(LONGEST), ends[-1] + 1, length(STEP))
+    reached = progress(past, heard.newest(past), bounds)
+    watermark, tardy = reached.watermark[-len(ends) :], reached.tardy[-len(ends) :, member]
+    behind, own_mark = ends[:, None] - watermark, watermark[:, member]
+    out = away(reached, bounds, ends, newest, own_mark)
+    used = bounds.used(newest, own_mark, out)
+    used_good = bounds.used(believed, own_mark, away(reached, bounds, ends, believed, own_mark))
     used_good[(believed == NEVER) & (newest != NEVER) & ~bounds.silent] = np.inf
-    tardy = reached.tardy[:, member]
+    used_good[heard.absurd(ends) & bounds.silent] = np.inf
     switches = np.array([silent_by_nature(point) for point in site.points], dtype=bool)
     answered = np.where(used > 1, newest, np.maximum(newest, own_mark))
     code = _code(ends, newest, answered, used, used_good, tardy, bounds, heard.stuck(ends), switches)
@@ -91,7 +94,7 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     points = len(site.points)
     columns = {
         "age_minutes": _minutes(ends[:, None] - newest, newest == NEVER),
-        "bound_minutes": bounds.minutes(newest, own_mark, used),
+        "bound_minutes": bounds.minutes(newest, own_mark, used, out),
         "controller_late_minutes": _minutes(behind, watermark == NEVER)[:, member],
         "controller_bound_minutes": np.broadcast_to(bounds.controllers / length(_MINUTE), behind.shape)[:, member],
     }
@@ -106,41 +109,6 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
 
 
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far each controller has delivered at each instant; arrays are [instants, controllers]."""
-
-    watermark: Ints
-    tardy: Mask
-    """Whether it is later than it usually is."""
-
-
-def progress(ends: Ints, newest: Ints, member: npt.NDArray[np.intp], bounds: Bounds) -> Progress:
-    """Watermarks from the newest stamp of each point ([instants, points]); `member` is each point's controller."""
-    mark = watermarks(newest, member, bounds.witnesses)
-    return Progress(mark, ends[:, None] - mark > bounds.controllers)
-
-
-def watermarks(newest: Ints, member: npt.NDArray[np.intp], witnesses: Ints) -> Ints:
-    """The newest stamp that so many points of each controller have reached, or all of them where they are fewer."""
-    marks = np.full((len(newest), len(witnesses)), NEVER)
-    for controller, count in enumerate(witnesses):
-        stamps = np.sort(newest[:, member == controller], axis=1)
-        marks[:, controller] = stamps[:, -min(int(count), stamps.shape[1])]
-    return marks
-
-
-def members(site: Site) -> npt.NDArray[np.intp]:
-    """For each point of the site the place of its controller in `controllers`."""
-    names = controllers(site)
-    return np.array([names.index(point.controller) for point in site.points], dtype=np.intp)
-
-
-def controllers(site: Site) -> list[str]:
-    """Controllers of the site in the order in which its points name them."""
-    return list(dict.fromkeys(point.controller for point in site.points))
 
 
 def _code(

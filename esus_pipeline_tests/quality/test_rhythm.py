@@ -82,6 +82,20 @@ def test_a_controller_may_be_as_late_as_it_usually_is(delay, bound):
     known = with_points(
         site, (*site.points, Point(id=9, path="/B/9", room=None, quantity="co2", unit="ppm", role="meter"))
     )
-    rows = learn_lateness(known, pd.concat([raw, live]), END).set_index("controller")
+    rows = learn_lateness(known, pd.concat([raw, live]), END, bounds(known)).set_index("controller")
     assert rows.loc["A", "bound_minutes"] == pytest.approx(bound, abs=25)
-    assert rows.loc["A", "witnesses"] in (1, 3)
+    assert rows.loc["A", "witnesses"] in (1, 2)
+
+
+def test_the_lateness_of_two_sensors_among_old_setpoints_is_learned_and_not_taken_for_unknown():
+    site = site_of(TEMPERATURE, TEMPERATURE, *[("heating_setpoint", "degC", "setpoint")] * 3, TEMPERATURE)
+    raw = pd.concat([*(series(k, FIVE) for k in (1, 2)), *(series(k, FIVE[:1]) for k in (3, 4, 5))])
+    seconds = (raw["timestamp"].dt.day % 4 == 0).astype(int) * 3 * 3600
+    raw["received_at"] = raw["timestamp"].dt.ceil("15min") + pd.to_timedelta(seconds, unit="s").dt.as_unit("us")
+    prompt = series(6, FIVE[::3]).assign(received_at=lambda rows: rows["timestamp"].dt.ceil("15min"))
+    other = site.points[-1].model_copy(update={"path": "/B/6"})
+    site = with_points(site, (*site.points[:-1], other))
+    rows = learn_lateness(site, pd.concat([raw, prompt]), END, bounds(site)).set_index("controller")
+    assert rows.loc["A", "polls"] > 1000
+    assert rows.loc["A", "bound_minutes"] == pytest.approx(225, abs=25)
+    assert rows.loc["A", "witnesses"] == 1

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, STEP
-from esus_pipeline.quality import State, Walk
+from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, RHYTHM, STEP
+from esus_pipeline.quality import State, Walk, learn
+from esus_pipeline.quality.bounds import COLUMNS
 from esus_pipeline.site import Site, load_site
 from esus_pipeline.site.point import Point
 from esus_pipeline_tests.score.worlds import with_points
@@ -115,6 +116,27 @@ def test_a_point_that_never_spoke_one_that_is_stuck_and_those_that_talk_nonsense
     assert state_at(archive, site, hours(12)).loc[3:6].to_dict() == expected
 
 
+def test_an_absurd_setpoint_or_rare_speaker_is_implausible_until_it_says_something_else_live_and_backfilled(
+    site, tmp_path
+):
+    people = point(10, "/A/p", "occupants", "person", "measurement")  # may be silent for days
+    site, archive = with_points(site, (*site.points, people)), Archive(tmp_path)
+    rows = readings(site, DAY, DAY + hours(96))
+    rows = without(rows, {10}, DAY + hours(1), DAY + hours(96))
+    rows.loc[rows["point_id"].isin([7, 10]), "quality"] = "out_of_range"
+    changed = rows[rows["point_id"] == 7].assign(timestamp=pd.Timestamp(DAY + hours(80)), quality="good")
+    archive.merge(CLEAN_SERIES, CLEAN_SERIES.conform(pd.concat([rows, changed])))
+    for clock in (12, 47, 60, 79):
+        assert set(state_at(archive, site, hours(clock))[[7, 10]]) == {State.IMPLAUSIBLE}
+    assert state_at(archive, site, hours(81))[[7, 10]].to_list() == [State.SILENT_BY_NATURE, State.IMPLAUSIBLE]
+    walk = Walk(archive.read, site)
+    days = [walk.judge(DAY + hours(24 * k), DAY + hours(24 * (k + 1)))[0] for k in range(4)]
+    whole = pd.concat(days).set_index(["window", "point_id"])["state"]
+    for clock in (47, 49, 60, 81):
+        live = state_at(archive, site, hours(clock))
+        pd.testing.assert_series_equal(live, whole.loc[pd.Timestamp(DAY + hours(clock) - STEP)], check_names=False)
+
+
 def test_a_switch_that_never_spoke_is_silent_by_nature_whatever_its_controller_does_and_a_sensor_never_reported(
     site, tmp_path
 ):
@@ -147,6 +169,25 @@ def test_a_controller_that_never_said_anything_has_never_reported_but_for_its_sw
     assert set(states.loc[1:6]) == {State.NEVER_REPORTED}
     assert states[7] == State.SILENT_BY_NATURE
     assert set(states.loc[8:9]) == {State.CURRENT}
+
+
+def test_a_gap_that_the_next_version_finds_normal_ends_when_the_point_speaks_and_is_not_healed(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(48))
+    archive.merge(CLEAN_SERIES, without(rows, {2}, DAY + hours(22), DAY + hours(26)))
+    for day, bound in [(0, 60.0), (24, 600.0)]:
+        version = learn(site, CLEAN_SERIES.empty(), DAY + hours(day)).assign(**dict.fromkeys(COLUMNS, bound))
+        archive.merge(RHYTHM, version)
+    for start, end in pairwise([0, 24, 25, 30, 40]):
+        archive.merge(GAP, Walk(archive.read, site).judge(DAY + hours(start), DAY + hours(end))[1])
+        [gap] = [row for row in archive.read(GAP).to_dict("records") if row["point_id"] == 2]
+        assert gap["gap_start"] == DAY + hours(22) - timedelta(minutes=5)
+        assert gap["state"] == ("missing" if end == 40 else "late")
+        assert gap["gap_end"] == DAY + hours(26) if end > 26 else pd.isna(gap["gap_end"])
+        assert pd.isna(gap["healed_at"])
+    archive.merge(CLEAN_SERIES, rows)
+    archive.merge(GAP, Walk(archive.read, site).judge(DAY + hours(40), DAY + hours(41))[1])
+    [gap] = [row for row in archive.read(GAP).to_dict("records") if row["point_id"] == 2]
+    assert gap["state"] == "healed"
 
 
 def test_windows_judged_live_one_by_one_and_later_in_one_walk_agree(site, tmp_path):

@@ -6,7 +6,7 @@ ledger calls missing in the end, and the state `missing`: it is right only when 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -19,15 +19,16 @@ from esus_pipeline.quality import (
     Bounds,
     Heard,
     Progress,
+    away,
     bounds,
     controllers,
     gaps,
     learn,
     learn_lateness,
-    members,
     progress,
 )
 from esus_pipeline.readings import clean
+from esus_pipeline.site import Point
 from esus_pipeline_tests.score.inject import outages, strike
 from esus_pipeline_tests.score.worlds import POLL, World, with_points
 
@@ -53,7 +54,8 @@ def learned(world: World) -> Bounds:
     """Bounds from the training part alone."""
     site, start = world.site, world.start
     series = clean(site, world.training, None, start)
-    return bounds(site, learn(site, series, start), learn_lateness(site, world.training, start))
+    rhythm = learn(site, series, start)
+    return bounds(site, rhythm, learn_lateness(site, world.training, start, bounds(site, rhythm)))
 
 
 def live(world: World, limits: Bounds, arrived: pd.DataFrame) -> Lived:
@@ -61,8 +63,9 @@ def live(world: World, limits: Bounds, arrived: pd.DataFrame) -> Lived:
     ends = microseconds(pd.date_range(world.start, world.end, freq=STEP, inclusive="right", unit="us"))
     known = pd.concat([world.training, arrived])
     newest = Arrived(world.site.point_ids, known).newest(ends + length(POLL))
-    reached = progress(ends, newest, members(world.site), limits)
-    own = limits.used(newest, reached.watermark[:, members(world.site)])
+    reached = progress(ends, newest, limits)
+    marks = reached.watermark[:, limits.member]
+    own = limits.used(newest, marks, away(reached, limits, ends, newest, marks))
     wall = limits.used(newest, np.broadcast_to(ends[:, None], newest.shape))
     return Lived(ends, newest, own, wall, reached)
 
@@ -115,23 +118,25 @@ def _ledger(world: World, limits: Bounds, arrived: pd.DataFrame) -> Iterator[Ala
 
 def score(world: World, seeds: range) -> pd.DataFrame:
     """One row per rule, quantity (and `all`): recall, precision, false alarms, delays."""
-    world, hits, verdicts = commissioned(world), [], []
-    limits = learned(world)
+    points, limits, hits, verdicts = commissioned(world), learned(world), [], []
+    site = with_points(world.site, points)
+    judged = [*site.point_ids, *controllers(site)]
     for seed in seeds:
-        events = outages(seed, world.site, world.start, world.end)
-        arrived, truth = strike(world.scored, events)
+        arrived, truth = strike(world.scored, outages(seed, site, world.start, world.end))
         rung = alarms(world, limits, arrived)
+        rung = rung[rung["who"].isin(judged)]
         hits.append(_detected(world, limits, truth[truth["lost"]], rung).assign(seed=seed))
         verdicts.append(_verdicts(world, truth, rung).assign(seed=seed))
     return _table(pd.concat(hits), pd.concat(verdicts), len(seeds) * world.weeks)
 
 
-def commissioned(world: World) -> World:
-    """The world without points that said next to nothing in the training part: whether they live nobody knows."""
+def commissioned(world: World) -> tuple[Point, ...]:
+    """Points that are struck and judged: whether one lives that said next to nothing in training, nobody knows.
+
+    The others stay in the world, where a watermark must do without them.
+    """
     heard = world.training.groupby("point_id").size()
-    points = tuple(point for point in world.site.points if heard.get(point.id, 0) >= 8)
-    raw = world.raw[world.raw["point_id"].isin([point.id for point in points])].reset_index(drop=True)
-    return replace(world, site=with_points(world.site, points), raw=raw)
+    return tuple(point for point in world.site.points if heard.get(point.id, 0) >= 8)
 
 
 def _detected(world: World, limits: Bounds, lost: pd.DataFrame, rung: pd.DataFrame) -> pd.DataFrame:
