@@ -21,6 +21,8 @@ LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
 _SECONDS = STEP.total_seconds()
+_MIDDLES = 4.0 * np.arange(HOURS) + 2
+"""Of the optimum's hours, in steps from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Quarters:
         place = np.clip((horizon.as_of - optimum.issued_at) / STEP + np.arange(steps), 0, None)
         hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
         unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
-        told, outdoor = optimum.people[rooms][:, hour], horizon.outdoor
+        outdoor = horizon.outdoor
+        told = np.stack([np.interp(place + 0.5, _MIDDLES, own) for own in optimum.people[rooms]])
         people = np.where(np.isnan(told), expected_people(inputs, horizon, setpoints, rooms), told)
         supply = np.maximum(outdoor, SUPPLY_AIR)
         water = _water(horizon)
