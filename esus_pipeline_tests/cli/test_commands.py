@@ -10,7 +10,7 @@ import pytest
 from esus_pipeline.archive import Archive
 from esus_pipeline.cli import _day_spans
 from esus_pipeline.export import TABLES
-from esus_pipeline.frames import SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import OVERRIDE_RELEASE, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.real.processes import PYTHON, environment, free_port
 
@@ -90,6 +90,17 @@ def test_help_is_there_at_once_without_the_heavy_libraries():
     heavy = ["pandas", "dagster", "starlette"]
     code = f"import sys, esus_pipeline.cli; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([*PYTHON, "-c", code], env=environment(), timeout=60, check=False).returncode == 0
+
+
+def test_release_is_written_down_for_the_next_plan_and_knows_its_rooms(esus, tmp_path):
+    done = esus("release", "1.213", "1.229")
+    assert done.exit_code == 0, done.output
+    rows = Archive(tmp_path / "data" / "archive").read(OVERRIDE_RELEASE)
+    assert rows["room"].tolist() == ["1.213", "1.229"]
+    assert (pd.Timestamp.now("UTC") - rows["released_at"]).between(pd.Timedelta(0), pd.Timedelta(minutes=1)).all()
+    wrong = esus("release", "9.999")
+    assert wrong.exit_code == 1
+    assert "no room '9.999'; there are 1.213" in wrong.output
 
 
 def test_fetch_writes_the_readings_of_the_span(esus, building, tmp_path):

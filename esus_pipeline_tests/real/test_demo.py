@@ -9,7 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from esus_pipeline.archive import Archive
+from esus_pipeline.control import Optimum
 from esus_pipeline.demo.dagster_api import LOCATION, DagsterApi
+from esus_pipeline.frames import OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.real.browser import SECOND, browser, shoot
 from esus_pipeline_tests.real.processes import Demo, wait_until
@@ -127,6 +130,21 @@ def test_every_check_says_in_the_browser_what_it_found(demo):
             shoot(page, f"check-{asset}-{check}".replace("_", "-"))
     assert witness.errors == []
     assert witness.hosts == {"127.0.0.1"}
+
+
+def test_the_plan_is_made_by_the_optimiser_and_says_why(demo):
+    site, archive = load_site("tmv23"), Archive(demo.home / "data" / "archive")
+    optimum = Optimum.from_frame(archive.read(OPTIMAL_PLAN), site.room_ids)
+    assert optimum.why == {}
+    plans = archive.read(SHADE_SETPOINT_SCHEDULE)
+    newest = plans[plans["issued_at"] == plans["issued_at"].max()]
+    assert set(newest["room"]) == set(site.room_ids)
+    assert newest["reason"].str.len().gt(10).all()
+    with browser(1280, 900) as (page, _):
+        page.goto(demo.plan_page)
+        shown = page.content()
+    told = newest[newest["valid_time"] == newest["issued_at"]]["reason"].str.split(";").str[0]
+    assert any(reason in shown for reason in told)
 
 
 @pytest.mark.parametrize(("name", "width", "height"), [("plan-desktop", 1280, 900), ("plan-phone", 390, 844)])
