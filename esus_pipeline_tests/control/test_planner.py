@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from esus_pipeline.control import Optimum, PlanInputs, Planner, decide
+from esus_pipeline.control.optimiser.quarters import within_the_hour
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.control import cases
@@ -51,3 +52,13 @@ def test_the_people_foretold_on_the_hour_count_in_the_quarters_after_it():
     assert not planner.renewed
     by_calendar = decide(later(1), replace(stored, people=np.full_like(stored.people, np.nan))).schedule
     assert (by_calendar["predicted_temperature"] > plan["predicted_temperature"] + 0.1).any()
+
+
+def test_people_of_an_hour_come_and_go_within_it_and_stay_as_many():
+    hourly = np.array([[0.0, 2.0, 6.0, 6.0, 0.0, np.nan]])
+    quarters = within_the_hour(hourly, np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6))[0].reshape(6, 4)
+    np.testing.assert_allclose(quarters[1:4].mean(axis=1), hourly[0, 1:4])
+    assert (np.diff(quarters[1]) > 0).all()
+    assert (np.diff(quarters[3]) < 0).all()
+    assert (quarters[:5] >= 0).all()
+    assert np.isnan(quarters[5]).all()

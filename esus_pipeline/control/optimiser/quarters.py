@@ -21,8 +21,6 @@ LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
 _SECONDS = STEP.total_seconds()
-_MIDDLES = 4.0 * np.arange(HOURS) + 2
-"""Of the optimum's hours, in steps from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Quarters:
         hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
         unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
         outdoor = horizon.outdoor
-        told = np.stack([np.interp(place + 0.5, _MIDDLES, own) for own in optimum.people[rooms]])
+        told = within_the_hour(optimum.people[rooms], hour, place % 4)
         people = np.where(np.isnan(told), expected_people(inputs, horizon, setpoints, rooms), told)
         supply = np.maximum(outdoor, SUPPLY_AIR)
         water = _water(horizon)
@@ -140,6 +138,15 @@ class Quarters:
                 lacking = lacking - gain
                 worth = np.einsum("mi,mij->mj", worth, self.keep[:, step])
         return needed
+
+
+def within_the_hour(hourly: Array, hour: Array, quarter: Array) -> Array:
+    """(M, N) values of quarters out of (M, HOURS) means: they rise or fall as from the hour before to the one after.
+
+    The mean of each hour stays, unless a quarter would fall below zero.
+    """
+    slope = np.nan_to_num(np.gradient(hourly, axis=1))
+    return np.asarray(np.maximum(hourly[:, hour] + slope[:, hour] * ((quarter + 0.5) / 4 - 0.5), 0.0))
 
 
 def _water(horizon: Horizon) -> Array:
