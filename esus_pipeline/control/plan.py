@@ -103,12 +103,10 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     why = optimum.why if optimum is not None else {}
     reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)
     commands, reasons = _window(horizon, commands, reasons)
-    decisions = layer.decisions(wish, closed, rules)
+    decisions = layer.decisions(wish, positions, rules)
     table = _table(horizon, commands, positions, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
     age = horizon.as_of - optimum.issued_at if optimum is not None else None
-    trace = trace_rows(horizon, decisions, age, wish.planned, why)
-    told = [row | {"position": float(position)} for row, position in zip(trace, positions[:, 0], strict=True)]
-    return Plan(table, told)
+    return Plan(table, trace_rows(horizon, decisions, age, wish.planned, why))
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ class _Layer:
         rules[[room for room in range(len(rules)) if room not in shaded]] = Rule.NO_SHADE
         return positions, rules
 
-    def decisions(self, wish: Wish, closed: Mask, rules: npt.NDArray[np.object_]) -> list[Decision]:
+    def decisions(self, wish: Wish, positions: Array, rules: npt.NDArray[np.object_]) -> list[Decision]:
         """What was decided for the first step, and who asked for what."""
         horizon, found = self.horizon, []
         for room in range(len(horizon.site.rooms)):
@@ -181,7 +179,7 @@ class _Layer:
                 Decision(
                     room=room,
                     rule=rules[room, 0],
-                    closed=bool(closed[room, 0]),
+                    position=float(positions[room, 0]),
                     wanted=bool(wish.closed[room, 0]),
                     claims=self._claims(room, wish) if members else [],
                     held=held,

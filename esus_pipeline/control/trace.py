@@ -36,7 +36,8 @@ class Decision:
 
     room: int
     rule: Rule
-    closed: bool
+    position: float
+    """What the shade is told, 0 open .. 1 closed."""
     wanted: bool
     claims: list[Claim]
     """Of all rules that ask for something, in the order of precedence."""
@@ -67,7 +68,7 @@ def trace_rows(
                 "issued_at": horizon.as_of,
                 "room": name,
                 "rule": str(decision.rule),
-                "position": float(decision.closed),
+                "position": decision.position,
                 "wanted_position": float(decision.wanted),
                 "losing": json.dumps(losing),
                 "inputs": json.dumps(_inputs(horizon, decision, optimum_age)),
