@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from esus_pipeline.pareto_command import TEACH
 from esus_pipeline.settings import Settings, SettingsError
 
 _MARKS = {"ok": "ok      ", "assumed": "assumed ", "warning": "warning ", "failed": "FAILED  "}
@@ -242,13 +243,7 @@ def plan(at: datetime | None) -> None:
     "--days", type=click.FloatRange(min=0, min_open=True), default=7.0, show_default=True, help="Of each run."
 )
 @click.option("--seed", "seeds", type=int, multiple=True, default=(1,), show_default=True, help="May be repeated.")
-@click.option(
-    "--teach",
-    type=click.FloatRange(min=0),
-    default=14.0,
-    show_default=True,
-    help="Days under the tuned rule before each run; `optimal` learns the rooms and their people from them.",
-)
+@TEACH
 @click.option("--epw", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Weather of an EPW file.")
 @click.option("--json", "json_file", type=_NEW_FILE, help="Write every figure here.")
 @click.option("--html", "html_file", type=_NEW_FILE, help="Write one page with plots here.")

@@ -5,6 +5,14 @@ from pathlib import Path
 
 import click
 
+TEACH = click.option(
+    "--teach",
+    type=click.FloatRange(min=0),
+    default=14.0,
+    show_default=True,
+    help="Days under the tuned rule before each run; `optimal` learns the rooms and their people from them.",
+)
+"""An option of every command that closes the loop."""
 WIDTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 
@@ -17,13 +25,7 @@ WIDTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 @click.option(
     "--width", "widths", type=float, multiple=True, default=WIDTHS, show_default=True, help="Band wider by so many K."
 )
-@click.option(
-    "--teach",
-    type=click.FloatRange(min=0),
-    default=14.0,
-    show_default=True,
-    help="Days under the tuned rule before each run; `optimal` learns from them.",
-)
+@TEACH
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="FILE.svg.")
 def pareto(
     plant: str,
