@@ -157,8 +157,8 @@ def test_what_cannot_be_looked_at_is_named_and_blinds_its_own_source_alone(insta
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """It is the last of these for the looks and for the messages."""
-    times = [NOW]
+    """It is the last of these for the looks and for the messages; they begin hours after the daily digest."""
+    times = [NOW.replace(hour=10, minute=0)]
     monkeypatch.setattr(alerts, "now", lambda: times[-1])
     return times
 
