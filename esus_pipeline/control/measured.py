@@ -44,6 +44,10 @@ class Measured:
     released: float
     """1 where the building lets its shades move, 0 where it holds them up."""
 
+    def somebody_in(self, rooms: list[int]) -> bool:
+        """Whether anybody is seen in any of the rooms (indices into the site's)."""
+        return bool((self.present[rooms] > 0).any())
+
     @property
     def wind_fresh(self) -> bool:
         """Whether the wind is known well enough to lower a shade."""

@@ -115,7 +115,7 @@ def _follow(
     held = held_state(horizon, members)
     wanted = np.nan_to_num(view.closed[members[0]]) > 0
     attended = setpoints.occupied.copy()
-    attended[:NOW] |= (horizon.measured.present[members] > 0).any()
+    attended[:NOW] |= horizon.measured.somebody_in(members)
     closed = trim(wanted, facade, light_limit(attended), held.closed)
     rules = np.full(horizon.steps, Rule.OPEN_NO_SUN, dtype=object)
     rules[sunny] = Rule.OPEN_FOR_VIEW

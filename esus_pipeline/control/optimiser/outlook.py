@@ -140,7 +140,7 @@ class _Whole:
         blocked = np.logical_or.reduce(self.blocked[: hours * QUARTERS].reshape(hours, QUARTERS), axis=1)
         held, expected = self._held(members), hourly(people)
         attended = working | (somebody(expected) > LIKELY)
-        attended[0] |= bool((horizon.measured.present[members] > 0).any())
+        attended[0] |= horizon.measured.somebody_in(members)
         lit = hourly(facade > light_limit(np.repeat(attended, QUARTERS))) > 0
         may_close = lit | ~attended
         may_close[0] |= held.closed and not working[0]
