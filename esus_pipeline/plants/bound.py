@@ -107,6 +107,36 @@ class Conditions:
     """Steps that a shade stays down at least, wind apart."""
 
 
+@dataclass(frozen=True)
+class Weights:
+    """What else has a price besides energy, in the currency of the energy prices."""
+
+    comfort: float
+    """Per room and K h outside the band."""
+    view: float
+    """Per room and working hour with the shade down."""
+    move: float
+    """Per room and move of a shade."""
+
+
+def least_weighed(
+    rooms: LinearRooms,
+    state: Floats,
+    groups: list[list[int]],
+    conditions: Conditions,
+    heat_price: float,
+    cooling_price: Floats,
+    weights: Weights,
+) -> float:
+    """The least sum of energy, discomfort, lost views and moves at their prices; arguments as for least_cost.
+
+    The limits on shaded hours and on moves do not hold here, for both are paid for.
+    """
+    return sum(
+        _least_cost(rooms, state, conditions, heat_price, cooling_price, rows, weights)["weighed"] for rows in groups
+    )
+
+
 def least_cost(
     rooms: LinearRooms,
     state: Floats,
@@ -125,7 +155,8 @@ def least_cost(
 
     def priced(view: float, move: float) -> dict[str, float]:
         """All groups at a price per shaded working hour and per move, neither of which is part of `cost`."""
-        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, view, move) for rows in groups]
+        weights = Weights(DISCOMFORT_PRICE, view, move)
+        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, weights) for rows in groups]
         return {name: sum(part[name] for part in parts) for name in parts[0]}
 
     view, best = 0.0, priced(0.0, 0.0)
@@ -185,8 +216,7 @@ def _least_cost(
     heat_price: float,
     cooling_price: Floats,
     rows: list[int],
-    view: float,
-    move: float,
+    weights: Weights,
 ) -> dict[str, float]:
     """The rooms of one group; its shade is up before the first step."""
     at = _Index.of(len(rows), len(keep_to.low))
@@ -195,9 +225,9 @@ def _least_cost(
     hours = STEP_S / HOUR
     cost = np.zeros(at.size)
     cost[at.heating], cost[at.cooling] = heat_price * hours, np.maximum(cooling_price, 0.0) * hours
-    cost[at.short] = cost[at.over] = DISCOMFORT_PRICE * hours
-    cost[at.shade] = view * hours * len(rows) * keep_to.working
-    cost[at.lower] = cost[at.lift] = move * len(rows)
+    cost[at.short] = cost[at.over] = weights.comfort * hours
+    cost[at.shade] = weights.view * hours * len(rows) * keep_to.working
+    cost[at.lower] = cost[at.lift] = weights.move * len(rows)
     lower, upper = np.zeros(at.size), np.full(at.size, np.inf)
     lower[at.air] = lower[at.mass] = -np.inf
     upper[at.heating] = rooms.heating_power[rows, None] / 1000
@@ -223,6 +253,7 @@ def _least_cost(
         "moves": float((found[at.lower] + found[at.lift]).sum() * len(rows)),
         "shaded_hours": float(found[at.shade] @ keep_to.working * hours * len(rows)),
         "discomfort_kh": float((found[at.short] + found[at.over]).sum() * hours),
+        "weighed": float(cost @ found),
     }
 
 

@@ -18,7 +18,8 @@ from esus_pipeline.control.evaluation.loop import close_loop, command_faults, li
 from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Command, Observation, RoomReading
 from esus_pipeline.control.evaluation.report import document
-from esus_pipeline.control.evaluation.rules import Sg01, WindGuard, hours_to_work
+from esus_pipeline.control.evaluation.rules import Sg01, Tuned, WindGuard, hours_to_work
+from esus_pipeline.control.evaluation.score import score
 from esus_pipeline.control.evaluation.study import BOUND, run_study
 from esus_pipeline.control.safety import DWELL
 from esus_pipeline.frames import STEP
@@ -87,7 +88,22 @@ def test_the_same_seed_gives_the_same_figures_and_no_rule_beats_the_bound():
     assert figures[0][0]["cost"] != figures[2][0]["cost"]
     costs = {run["controller"]: run["cost"] for run in first["runs"]}
     assert 0 <= costs["bound"] < costs["tuned"] < costs["sg01"]
+    weighed = {run["controller"]: run["weighed"] for run in first["runs"]}
+    assert costs["bound"] <= weighed["bound"] < weighed["tuned"] < weighed["sg01"]
     assert all(run["violations"] == 0 for run in first["runs"] if run["controller"] != "bound")
+
+
+def test_the_weighed_cost_pays_for_views_moves_and_discomfort_at_the_sites_prices():
+    plant = RcPlant()
+    run = close_loop(plant, Tuned(plant.site), "tuned", SPRING, 1, 1)
+    figures, rows = score(run), run.rows
+    down = rows[rows["working"] & (rows["shade"] >= 0.5)]
+    told = rows.groupby("room")["told_shade"].diff().abs() > 0.5
+    outside = figures.discomfort_over + figures.discomfort_under
+    assert len(down) > 0
+    assert told.sum() > 0
+    views_and_moves = 0.03 * len(down) / 4 + 0.02 * told.sum()  # the prices of tmv23
+    assert figures.weighed == pytest.approx(figures.cost + views_and_moves + 4.0 * outside)
 
 
 class PricedPlant(RcPlant):

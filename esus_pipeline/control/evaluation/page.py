@@ -11,9 +11,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from esus_pipeline.control.evaluation.loop import STEPS_PER_DAY, Run
-from esus_pipeline.control.evaluation.report import COLUMNS
+from esus_pipeline.control.evaluation.report import CAPTURED, COLUMNS
 from esus_pipeline.control.evaluation.score import DOWN
-from esus_pipeline.control.evaluation.study import BOUND, Study
+from esus_pipeline.control.evaluation.study import Study
 
 WIDTH, LEFT, RIGHT = 720, 84, 708
 BAR, GAP = 20, 8
@@ -87,7 +87,7 @@ def evaluation_page(study: Study) -> str:
     seasons: list[str | None] = [*study.seasons, *([None] if len(study.seasons) > 1 else [])]
     return _ENVIRONMENT.get_template("evaluation.html").render(
         study=study,
-        heads=[heading for _, heading, _ in COLUMNS] + ["/tuned", "captured"],
+        heads=[heading for _, heading, _ in COLUMNS] + ["/tuned", "captured", "of weighed"],
         blocks=[_block(study, season) for season in seasons],
         width=WIDTH,
         left=LEFT,
@@ -126,9 +126,8 @@ def _cells(study: Study, season: str | None, name: str) -> list[str]:
     mean = study.mean(season, name)
     cells = [_number(mean.get(figure, math.nan), decimals) for figure, _, decimals in COLUMNS]
     tuned = study.cost(season, "tuned")
-    captured = math.nan if name in ("sg01", "tuned", BOUND) else study.captured(season, name)
     ratio = study.cost(season, name) / tuned if tuned else math.nan
-    return [*cells, _number(ratio, 2), _number(captured, 2)]
+    return [*cells, _number(ratio, 2), *(_number(study.captured(season, name, figure), 2) for figure in CAPTURED)]
 
 
 def _number(value: float, decimals: int) -> str:

@@ -6,7 +6,7 @@ Belongs here: choice and order of the figures. Does not belong here: the page wi
 import math
 from typing import Any
 
-from esus_pipeline.control.evaluation.study import BOUND, Study
+from esus_pipeline.control.evaluation.study import Study
 
 COLUMNS = (
     ("heat_kwh", "heat kWh", 1),
@@ -14,6 +14,7 @@ COLUMNS = (
     ("lighting_kwh", "light kWh", 1),
     ("cost", "cost", 2),
     ("cost_with_lights", "+lights", 2),
+    ("weighed", "weighed", 2),
     ("discomfort_over", "over K h", 2),
     ("discomfort_under", "under K h", 2),
     ("felt_discomfort", "felt K h", 2),
@@ -26,6 +27,8 @@ COLUMNS = (
     ("solve_max", "max s", 2),
 )
 """(figure, heading, decimals) in the order of the table."""
+CAPTURED = ("cost", "weighed")
+"""Figures of which the share of the saving that is captured ends a line."""
 
 
 def table(study: Study) -> str:
@@ -40,7 +43,7 @@ def table(study: Study) -> str:
         lines += [
             "",
             f"{season or 'all'} ({count} run{'' if count == 1 else 's'})",
-            f"{'':<12}{heads}{'/tuned':>8}{'/sg01':>8}{'captured':>9}",
+            f"{'':<12}{heads}{'/tuned':>8}{'/sg01':>8}{'captured':>11}{'of weighed':>11}",
         ]
         lines += [_line(study, season, controller) for controller in study.controllers]
     if study.faults:
@@ -52,8 +55,8 @@ def _line(study: Study, season: str | None, controller: str) -> str:
     mean = study.mean(season, controller)
     cells = "".join(_cell(mean.get(name), decimals, 10) for name, _, decimals in COLUMNS)
     ratios = [study.cost(season, controller) / (study.cost(season, other) or math.nan) for other in ("tuned", "sg01")]
-    captured = math.nan if controller in ("tuned", "sg01", BOUND) else study.captured(season, controller)
-    return f"{controller:<12}{cells}{_cell(ratios[0], 2, 8)}{_cell(ratios[1], 2, 8)}{_cell(captured, 2, 9)}"
+    captured = "".join(_cell(study.captured(season, controller, figure), 2, 11) for figure in CAPTURED)
+    return f"{controller:<12}{cells}{_cell(ratios[0], 2, 8)}{_cell(ratios[1], 2, 8)}{captured}"
 
 
 def _cell(value: float | None, decimals: int, width: int) -> str:
@@ -83,6 +86,7 @@ def document(study: Study) -> dict[str, Any]:
                 "controller": controller,
                 "season": season or "all",
                 "captured": study.captured(season, controller),
+                "captured_weighed": study.captured(season, controller, "weighed"),
                 **study.mean(season, controller),
             }
             for season in seasons

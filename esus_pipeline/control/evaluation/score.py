@@ -32,6 +32,9 @@ class Score:
     cost: float = NAN
     """Of heating and cooling, in the site's currency."""
     cost_with_lights: float = NAN
+    weighed: float = NAN
+    """Cost, and what the site's prices say of discomfort, of working hours with the shade down (each at the plain
+    price) and of moves: what a plan is asked to keep low, in the site's currency."""
     discomfort_over: float = NAN
     """K h above the occupied band in the calendar's working hours."""
     discomfort_under: float = NAN
@@ -74,17 +77,21 @@ def score(run: Run) -> Score:
     heat, cooling, lights = (rows[name].sum() for name in ("heat_kwh", "cooling_kwh", "lighting_kwh"))
     power = float((rows["cooling_kwh"] * rows["price"]).sum()) / site.tariffs.cooling_cop
     cost = float(heat * site.tariffs.heat) + power
+    outside = (over + under)[working].sum() * STEP_HOURS
+    dark = (shade[working & shaded] >= DOWN).sum() * STEP_HOURS
+    moves, room_days, prices = _moves(rows[shaded]), shaded.sum() * STEP_HOURS / 24, site.control
     return Score(
         heat_kwh=float(heat),
         cooling_kwh=float(cooling),
         lighting_kwh=float(lights),
         cost=cost,
         cost_with_lights=cost + float((rows["lighting_kwh"] * rows["price"]).sum()),
+        weighed=cost + float(prices.comfort_price * outside + prices.view_price * dark + prices.move_price * moves),
         discomfort_over=float(over[working].sum() * STEP_HOURS),
         discomfort_under=float(under[working].sum() * STEP_HOURS),
         felt_discomfort=float((over + under)[people].sum() * STEP_HOURS),
         co2_hours=float((people & (rows["co2"].to_numpy() > CO2_LIMIT)).sum() * STEP_HOURS),
-        moves=_moves(rows[shaded]),
+        moves=moves / room_days if room_days else NAN,
         shaded_share=float((shade[working & shaded] >= DOWN).mean()) if (working & shaded).any() else NAN,
         glare_hours=float((glare & calm).sum() * STEP_HOURS),
         violations=float(len(run.faults)),
@@ -93,10 +100,7 @@ def score(run: Run) -> Score:
     )
 
 
-def _moves(rows: pd.DataFrame) -> float:
-    """Changes of the commanded position by more than a tenth, per room and day."""
-    if rows.empty:
-        return NAN
-    table = rows.pivot_table(index="time", columns="room", values="told_shade")
-    moved = (table.diff().abs() > 0.1).to_numpy().sum()
-    return float(moved / table.shape[1] / (len(table) * STEP_HOURS / 24))
+def _moves(rows: pd.DataFrame) -> int:
+    """Changes of the commanded position by more than a tenth, all rooms."""
+    told = rows.pivot_table(index="time", columns="room", values="told_shade")
+    return int((told.diff().abs() > 0.1).to_numpy().sum())

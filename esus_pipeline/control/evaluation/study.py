@@ -99,14 +99,19 @@ class Study:
         merged["violations"] = sum(one["violations"] for one in scores)
         return merged
 
-    def cost(self, season: str | None, controller: str) -> float:
-        """Mean cost of a run; NaN without one."""
-        return self.mean(season, controller).get("cost", float("nan"))
+    def cost(self, season: str | None, controller: str, figure: str = "cost") -> float:
+        """Mean cost of a run, or another figure's mean; NaN without one."""
+        return self.mean(season, controller).get(figure, float("nan"))
 
-    def captured(self, season: str | None, controller: str) -> float:
-        """Share of the saving between the tuned rule and the bound that a controller captures; NaN without both."""
-        tuned, bound = self.cost(season, "tuned"), self.cost(season, BOUND)
-        return (tuned - self.cost(season, controller)) / (tuned - bound) if tuned != bound else float("nan")
+    def captured(self, season: str | None, controller: str, figure: str = "cost") -> float:
+        """Share of the saving between the tuned rule and the bound that a controller captures; NaN without both.
+
+        Of `cost`, or of `weighed`.
+        """
+        tuned, bound = (self.cost(season, name, figure) for name in ("tuned", BOUND))
+        if controller in ("sg01", "tuned", BOUND) or tuned == bound:
+            return float("nan")
+        return (tuned - self.cost(season, controller, figure)) / (tuned - bound)
 
 
 def run_study(
@@ -161,7 +166,9 @@ def _bound(plant: Plant, study: Study, season: str, run: Run) -> Result:
     share = min(1.0, tuned[0] + VIEW_ALLOWANCE) if tuned and np.isfinite(tuned[0]) else 1.0
     live_before(plant, start, seed, study.teach)
     least = plant.bound(round(study.days * STEPS_PER_DAY), run.prices, share, MOVES_ALLOWED)
-    fields: Mapping[str, float] = {name: least[name] for name in ("cost", "heat_kwh", "cooling_kwh") if name in least}
+    fields: Mapping[str, float] = {
+        name: least[name] for name in ("cost", "weighed", "heat_kwh", "cooling_kwh") if name in least
+    }
     return Result(BOUND, season, start, seed, Score(**fields))
 
 

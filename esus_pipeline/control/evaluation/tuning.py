@@ -1,7 +1,7 @@
 """How the tuned rule was tuned: `python -m esus_pipeline.control.evaluation.tuning PLANT` prints every step.
 
-One number after the other, each to the value that costs least over four seasons, on seeds that no study uses. The cost
-is the one that the optimiser is told to care about, so that the two differ in what they know and not in what they want.
+One number after the other, each to the value that costs least over four seasons, on seeds that no study uses. What
+counts is Score.weighed, as for the optimiser: the two differ in what they know and not in what they want.
 """
 
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 from esus_pipeline.control.evaluation.loop import close_loop
 from esus_pipeline.control.evaluation.protocol import Plant
 from esus_pipeline.control.evaluation.rules import Tuned, Tuning
-from esus_pipeline.control.evaluation.score import Score, score
+from esus_pipeline.control.evaluation.score import score
 from esus_pipeline.control.evaluation.study import make_plant
 
 SEEDS = (101, 102)
@@ -52,26 +52,10 @@ def tune(plant: Plant, start: Tuning, values: Mapping[str, Iterable[Any]] = VALU
 
 def worth(plant: Plant, tuning: Tuning) -> float:
     """Mean over seeds and seasons of everything that the optimiser has a price for."""
-    return float(
-        np.mean(
-            [
-                _price(score(close_loop(plant, Tuned(plant.site, tuning), "tuned", start, DAYS, seed)), plant)
-                for start in STARTS
-                for seed in SEEDS
-            ]
-        )
+    runs = (
+        close_loop(plant, Tuned(plant.site, tuning), "tuned", start, DAYS, seed) for start in STARTS for seed in SEEDS
     )
-
-
-def _price(found: Score, plant: Plant) -> float:
-    wanted, room_days = plant.site.control, DAYS * len(plant.site.rooms)
-    hours = 8 * room_days
-    return (
-        found.cost
-        + wanted.comfort_price * found.discomfort
-        + wanted.view_price * found.shaded_share * hours
-        + wanted.move_price * found.moves * room_days
-    )
+    return float(np.mean([score(run).weighed for run in runs]))
 
 
 if __name__ == "__main__":
