@@ -184,10 +184,10 @@ def export(asset: str, start: datetime, end: datetime, output: Path) -> None:
     """Write an asset's rows to a file.
 
     ASSET is raw_bms_readings, clean_series, point_states, gaps, room_table, weather_forecast, solar_gain,
-    solar_gain_pane, room_models, electricity_price, optimal_plan, shade_setpoint_schedule, decision_trace, savings or
-    quarantine. The span names windows: readings, rooms and prices are the rows of those windows, models those of the
-    nights that end in it, savings those of the days that begin in it; forecasts, gains, optima, plans and their traces
-    are what was in force in them, each issue as a whole.
+    solar_gain_pane, occupancy_forecast, room_models, electricity_price, optimal_plan, shade_setpoint_schedule,
+    decision_trace, savings or quarantine. The span names windows: readings, rooms and prices are the rows of those
+    windows, models those of the nights that end in it, savings those of the days that begin in it; forecasts, gains,
+    optima, plans and their traces are what was in force in them, each issue as a whole.
     """
     from esus_pipeline.archive import ArchiveError
     from esus_pipeline.connect import archive

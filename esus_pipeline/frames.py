@@ -326,10 +326,34 @@ OPTIMAL_PLAN = Frame(
             _number("mass_temperature", "degC", "expected temperature of floors and walls at the end of the hour"),
             _number("open_temperature", "degC", "air temperature with an open shade and without cooling"),
             _number("disturbance", "W", "heat that the model cannot explain, as it is expected to fade"),
-            _number("people", "person", "people expected, mean over the hour"),
             _number("heating", "W", "expected heating, mean over the hour"),
             _number("cooling", "W", "expected cooling, mean over the hour, positive"),
             _text("failure", "why there is no plan of this room; empty where there is one"),
+        ]
+    ),
+    key=("issued_at", "room", "valid_time"),
+    time="issued_at",
+)
+
+OCCUPANCY_FORECAST = Frame(
+    "occupancy_forecast",
+    "How many people are expected in each room in the 48 h after each optimum, which was made with it, and how sure "
+    "that is.",
+    pa.schema(
+        [
+            _time("issued_at", "when the forecast was made"),
+            _text("room", "room of the site"),
+            _VALID_TIME,
+            _number("people", "person", "expected, mean over the interval"),
+            _number("people_low", "person", "10th percentile of the mean over the interval"),
+            _number("people_high", "person", "90th percentile of the mean over the interval"),
+            _number("somebody", "1", "0 .. 1, how likely somebody is there at a moment of the interval"),
+            pa.field(
+                "habits_until",
+                TIMESTAMP,
+                metadata={"unit": "UTC", "description": "end of the readings that habits were learned from, if any"},
+            ),
+            _number("habits_days", "day", "readings behind the habits, as they count; 0: the site's hours alone"),
         ]
     ),
     key=("issued_at", "room", "valid_time"),

@@ -19,7 +19,8 @@ import pandas as pd
 import pyarrow as pa
 
 from esus_pipeline.archive import Archive
-from esus_pipeline.control.model.now import RoomsNow, models_in_force
+from esus_pipeline.control.model.now import Now, RoomsNow, models_in_force
+from esus_pipeline.control.model.occupancy_table import expected_by_room, stored_occupancy
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.optimiser import Optimum
 from esus_pipeline.control.plan import COMMAND, Plan
@@ -27,7 +28,7 @@ from esus_pipeline.control.planner import Planner
 from esus_pipeline.control.refusal import refused_plans
 from esus_pipeline.control.stored import Stored, read_stored
 from esus_pipeline.control.trace import trace_frame
-from esus_pipeline.frames import DECISION_TRACE, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import DECISION_TRACE, OCCUPANCY_FORECAST, OPTIMAL_PLAN, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.site import Site
 
 COMMAND_MEMORY = timedelta(hours=24)
@@ -52,6 +53,8 @@ class Standing:
     optimum: Optimum | None = None
     models: Mapping[str, RoomModel] | None = None
     """Those that the optimum was made with."""
+    people: pd.DataFrame | None = None
+    """Those that it expected, as in PlanInputs."""
 
     def same(self, other: "Standing", rooms: Sequence[str]) -> bool:
         """Whether every later plan is the same after both."""
@@ -61,6 +64,7 @@ class Standing:
             self.commanded.equals(other.commanded)
             and self.optimum.to_frame(rooms).equals(other.optimum.to_frame(rooms))
             and self.models == other.models
+            and _equal(self.people, other.people)
         )
 
 
@@ -117,8 +121,11 @@ def parts(days: Sequence[Day], most: int) -> list[Sequence[Day]]:
 def stored_standing(site: Site, archive: Archive, first: datetime) -> Standing:
     """After the stored plans before `first`; their optimum only where a plan of that clock hour may follow it."""
     optimum = Optimum.from_frame(archive.read(OPTIMAL_PLAN, first.replace(minute=0), first), site.room_ids)
-    models = models_in_force(archive, site, optimum.issued_at) if optimum else None
-    return Standing(commands_before(archive, first), optimum, models)
+    commanded = commands_before(archive, first)
+    if optimum is None:
+        return Standing(commanded)
+    models = models_in_force(archive, site, optimum.issued_at)
+    return Standing(commanded, optimum, models, expected_by_room(stored_occupancy(archive, optimum.issued_at)))
 
 
 def commands_before(archive: Archive, first: datetime) -> pd.DataFrame:
@@ -168,10 +175,12 @@ def _planned_day(site: Site, archive: Archive, day: Day, began: Standing, pool: 
 
 @dataclass(frozen=True)
 class Made:
-    """One window's plan, and the optimum where a new one was made for it."""
+    """One window's plan, and where a new optimum was made for it, that and the people it was made with."""
 
     plan: Plan
     optimum: Optimum | None
+    people: pd.DataFrame | None
+    """Rows of frames.OCCUPANCY_FORECAST."""
 
 
 def _made(
@@ -179,29 +188,36 @@ def _made(
 ) -> tuple[Stored, Standing, list[Made]]:
     """The day's plans, none stored, with what they were made from and what the next ones take from them."""
     stored, rooms = read_stored(site, archive, day), RoomsNow(site, archive, day[0] - STEP)
-    planner = Planner(began.optimum, pool, began.models)
+    planner = Planner(began.optimum, pool, began.models, began.people)
     commanded, made = began.commanded, []
     for as_of in day:
-        inputs = stored.inputs(as_of, commanded)
+        inputs, told = stored.inputs(as_of, commanded), Now()
         if planner.due(inputs):
-            inputs = stored.inputs(as_of, commanded, rooms.at(as_of))
+            told = rooms.at(as_of)
+            inputs = stored.inputs(as_of, commanded, told)
         plan = planner.plan(inputs)
         kept = pd.DatetimeIndex(commanded["valid_time"]).searchsorted(pd.Timestamp(as_of - COMMAND_MEMORY), "right")
         commanded = pd.concat([commanded.iloc[kept:], plan.commands], ignore_index=True)
-        made.append(Made(plan, planner.optimum if planner.renewed else None))
-    return stored, Standing(commanded, planner.optimum, planner.models), made
+        made.append(Made(plan, planner.optimum if planner.renewed else None, told.people))
+    return stored, Standing(commanded, planner.optimum, planner.models, planner.people), made
 
 
 def _store(site: Site, archive: Archive, day: Day, made: list[Made], good: pd.DataFrame) -> None:
-    """The day's good plans, and the traces and optima of all, in place of what was there of these windows."""
+    """The day's good plans, and what belongs to all of them, in place of what was there of these windows."""
     optima = [step.optimum.to_frame(site.room_ids) for step in made if step.optimum is not None]
+    people = [step.people for step in made if step.people is not None]
     tables = {
+        OCCUPANCY_FORECAST: pd.concat(people, ignore_index=True) if people else OCCUPANCY_FORECAST.empty(),
         OPTIMAL_PLAN: pd.concat(optima, ignore_index=True) if optima else OPTIMAL_PLAN.empty(),
         DECISION_TRACE: trace_frame([row for step in made for row in step.plan.trace]),
         SHADE_SETPOINT_SCHEDULE: good,
     }
     for frame, rows in tables.items():
         archive.replace(frame, rows, day[0], day[-1] + STEP)
+
+
+def _equal(one: pd.DataFrame | None, other: pd.DataFrame | None) -> bool:
+    return one is other if one is None or other is None else one.equals(other)
 
 
 def _end_with_parent() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pandas as pd
+
 from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.inputs import PlanInputs
 from esus_pipeline.control.model.room_model import RoomModel
@@ -13,20 +15,25 @@ from esus_pipeline.control.plan import Plan, decide
 
 
 class Planner:
-    """Remembers the optimum between plans, with the models it was made with. Instants must not go back."""
+    """Remembers the optimum between plans, with the models and people it was made with. Instants must not go back."""
 
     def __init__(
         self,
         optimum: Optimum | None = None,
         pool: ThreadPoolExecutor | None = None,
         models: Mapping[str, RoomModel] | None = None,
+        people: pd.DataFrame | None = None,
     ) -> None:
-        """`optimum` is the last one and `models` those it was made with; `pool` solves shade groups side by side."""
+        """`optimum` is the last one, `models` and `people` (as in PlanInputs) are those it was made with.
+
+        `pool` solves shade groups side by side.
+        """
         self.optimum = optimum
         self.renewed = False
         """Whether the last plan made a new optimum."""
         self._pool = pool
         self.models: Mapping[str, RoomModel] = models or {}
+        self.people = people
 
     def due(self, inputs: PlanInputs) -> bool:
         """Whether the plan will make a new optimum, for which it must be told models, states, people and prices too.
@@ -43,8 +50,9 @@ class Planner:
         return any(isinstance(task, Group) for task in again)
 
     def plan(self, inputs: PlanInputs) -> Plan:
-        """The plan of `inputs.as_of`, with a new optimum where one is due, else with the last one and its models."""
+        """The plan of `inputs.as_of`: with a new optimum where one is due, else with the last one and what it knew."""
         self.renewed = self.due(inputs)
         if self.renewed:
-            self.optimum, self.models = optimise(inputs, self._pool), inputs.models
-        return decide(inputs if self.renewed else replace(inputs, models=self.models), self.optimum)
+            self.optimum = optimise(inputs, self._pool)
+            self.models, self.people = inputs.models, inputs.people
+        return decide(replace(inputs, models=self.models, people=self.people), self.optimum)

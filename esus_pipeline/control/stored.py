@@ -13,6 +13,7 @@ import pandas as pd
 from esus_pipeline.archive import Archive
 from esus_pipeline.control.inputs import PlanInputs, RoomState, shade_states
 from esus_pipeline.control.model.now import Now
+from esus_pipeline.control.model.occupancy_table import expected_by_room
 from esus_pipeline.control.override import overrides
 from esus_pipeline.control.setpoints import told_setpoints
 from esus_pipeline.frames import BUILDING, CLEAN_SERIES, OVERRIDE_RELEASE, STEP
@@ -89,7 +90,7 @@ class Stored:
             overrides=overrides(self.site, commanded, self.rooms.iloc[:end], as_of, self._released(as_of)),
             models=known.models,
             states={room: RoomState.of(state) for room, state in known.states.items()},
-            people=known.people,
+            people=expected_by_room(known.people) if known.people is not None else None,
         )
 
 

@@ -151,7 +151,7 @@ def test_an_optimum_is_told_as_a_plan_is_and_prices_are_those_of_the_span(archiv
 
 
 def test_what_explains_a_plan_can_be_exported_and_the_command_names_every_table():
-    assert {"decision_trace", "electricity_price", "optimal_plan", "room_models"} <= set(TABLES)
+    assert {"decision_trace", "electricity_price", "occupancy_forecast", "optimal_plan", "room_models"} <= set(TABLES)
     assert [name for name in TABLES if not re.search(rf"\b{name}\b", export.help)] == []
 
 

@@ -13,6 +13,7 @@ from esus_pipeline.control.course import LEAST_DAYS, Standing, commands_before, 
 from esus_pipeline.control.stored import read_stored
 from esus_pipeline.frames import (
     DECISION_TRACE,
+    OCCUPANCY_FORECAST,
     OPTIMAL_PLAN,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
@@ -50,7 +51,7 @@ def planned(monkeypatch, tmp_path):
         monkeypatch.setattr(course, "_planned", lambda *given: calls.append(given) or whole(*given))
         plan_days(SITE, archive, DAYS)
         monkeypatch.setattr(course, "_planned", whole)
-        tables = (SHADE_SETPOINT_SCHEDULE, OPTIMAL_PLAN, DECISION_TRACE)
+        tables = (SHADE_SETPOINT_SCHEDULE, OCCUPANCY_FORECAST, OPTIMAL_PLAN, DECISION_TRACE)
         return [archive.read(frame).sort_values(list(frame.key), ignore_index=True) for frame in tables], len(calls)
 
     return plan
@@ -96,18 +97,35 @@ def test_a_reading_that_is_missing_on_the_hour_leaves_live_plans_equal_to_those_
     for quarter in quarters:
         plan_days(SITE, live, [[quarter]])
     assert plan_days(SITE, whole, [quarters]).optima == 2
-    for frame in (SHADE_SETPOINT_SCHEDULE, OPTIMAL_PLAN, DECISION_TRACE):
+    for frame in (SHADE_SETPOINT_SCHEDULE, OCCUPANCY_FORECAST, OPTIMAL_PLAN, DECISION_TRACE):
         one, other = (archive.read(frame).sort_values(list(frame.key), ignore_index=True) for archive in (live, whole))
         pd.testing.assert_frame_equal(one, other)
-    assert set(whole.read(OPTIMAL_PLAN)["issued_at"]) == {pd.Timestamp(noon), pd.Timestamp(noon + STEP)}
+    for frame in (OPTIMAL_PLAN, OCCUPANCY_FORECAST):
+        assert set(whole.read(frame)["issued_at"]) == {pd.Timestamp(noon), pd.Timestamp(noon + STEP)}
+
+
+def test_a_plan_within_the_hour_counts_on_the_people_that_were_foretold_with_its_optimum(tmp_path):
+    archive, noon = Archive(tmp_path), MIDNIGHT + timedelta(hours=12)
+    archive.merge(WEATHER_FORECAST, cases.weather(SITE, noon - STEP))
+    archive.merge(SOLAR_GAIN, cases.gains(SITE, noon - STEP))
+    archive.merge(room_frame(SITE), readings([noon, noon + STEP], missing=MIDNIGHT))
+
+    def warmest(people: pd.DataFrame) -> float:
+        archive.merge(OCCUPANCY_FORECAST, people)
+        return plan_days(SITE, archive, [[noon + STEP]]).last.schedule["predicted_temperature"].max()
+
+    plan_days(SITE, archive, [[noon]])
+    foretold = archive.read(OCCUPANCY_FORECAST)
+    other = foretold.assign(issued_at=noon - timedelta(hours=1), people=0.0)
+    assert warmest(foretold) == warmest(other) < warmest(foretold.assign(people=9.0)) - 0.5
 
 
 def readings(quarters: list[datetime], missing: datetime) -> pd.DataFrame:
-    """24 degC in every room in the windows before `quarters`, except in that of `missing`."""
+    """24 degC and nobody in any room in the windows before `quarters`; no temperature in that of `missing`."""
     windows = [quarter - STEP for quarter in quarters]
     rows = pd.MultiIndex.from_product([SITE.room_ids, windows], names=["room", "timestamp"]).to_frame(index=False)
     values = dict.fromkeys(room_frame(SITE).schema.names, float("nan")) | {name: rows[name] for name in rows}
-    return pd.DataFrame(values).assign(air_temperature=(rows["timestamp"] != missing).map({True: 24.0}))
+    return pd.DataFrame(values).assign(air_temperature=(rows["timestamp"] != missing).map({True: 24.0}), occupancy=0.0)
 
 
 def test_another_command_another_optimum_or_another_model_is_another_standing():

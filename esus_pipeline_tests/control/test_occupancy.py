@@ -43,7 +43,7 @@ def expected(past, times, site=SITE) -> dict[str, Occupancy]:
 
 
 def test_it_beats_the_sites_hours_on_working_days_and_its_band_holds_what_came(people):
-    learned, assumed, inside = [], [], []
+    learned, assumed, over, under = [], [], [], []
     for at in ("2026-03-16", "2026-03-18", "2026-03-20", "2026-03-23"):
         past, times = split(people, at)
         guess, calendar = expected(past, times), expected({}, times)
@@ -52,11 +52,59 @@ def test_it_beats_the_sites_hours_on_working_days_and_its_band_holds_what_came(p
             learned.append(((guess[room].expected - came) ** 2).mean())
             assumed.append(((calendar[room].expected - came) ** 2).mean())
             busy = guess[room].high > 0
-            inside.append(((came >= guess[room].low - 0.5) & (came <= guess[room].high + 0.5))[busy].mean())
+            over.append((came > guess[room].high)[busy].mean())
+            under.append((came < guess[room].low)[busy].mean())
             assert (guess[room].low <= guess[room].expected).all()
             assert (guess[room].expected <= guess[room].high).all()
     assert np.mean(learned) < 0.8 * np.mean(assumed)
-    assert 0.7 < np.mean(inside) <= 1.0
+    assert 0.03 < np.mean(over) < 0.12
+    assert 0.01 < np.mean(under) < 0.12
+
+
+def test_somebody_is_there_about_as_often_as_foretold(people):
+    foretold, there = [], []
+    for at in ("2026-03-16", "2026-03-18", "2026-03-20", "2026-03-23"):
+        past, times = split(people, at)
+        for room, guess in expected(past, times).items():
+            foretold.append(guess.somebody)
+            there.append(np.minimum(people[room].reindex(times).to_numpy(), 1))
+    chance, share = np.concatenate(foretold), np.concatenate(there)
+    for low, high in ((0.0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
+        alike = (chance >= low) & (chance < high)
+        assert alike.sum() > 100
+        assert low - 0.1 <= share[alike].mean() <= high + 0.1
+
+
+def habit(day: "pd.Series[float]", days: int = 28) -> "dict[str, pd.Series[float]]":
+    """One room on so many days, weekends included, with the same people at each local clock time as in `day`."""
+    times = pd.date_range("2026-02-02", periods=96 * days, freq="15min", tz=SITE.zone)
+    seen = pd.Series(day.reindex(times.strftime("%H:%M")).to_numpy(), times.tz_convert("UTC"))
+    return {"1.213": seen}
+
+
+CLOCK = pd.date_range("2026-02-02", periods=96, freq="15min").strftime("%H:%M")
+WORK = pd.Series(np.where((CLOCK >= "07:45") & (CLOCK < "16:00"), 3.0, 0.0), CLOCK)
+
+
+def test_people_who_come_at_a_quarter_to_eight_are_expected_then():
+    times = pd.date_range("2026-03-02", periods=96, freq="15min", tz=SITE.zone).tz_convert("UTC")
+    guess = expected(habit(WORK), times)["1.213"]
+    morning = pd.Series(guess.expected, times.tz_convert(SITE.zone).strftime("%H:%M"))
+    assert morning["07:15"] == 0
+    assert morning["07:30"] < 0.3 * morning["08:00"]
+    assert morning["07:45"] > 0.6 * morning["08:00"]
+    assert morning["08:15"] == pytest.approx(3, abs=0.1)
+    assert guess.until == times[0]
+
+
+def test_a_usual_lunch_break_is_no_surprise():
+    lunch = habit(WORK.where((CLOCK < "12:00") | (CLOCK >= "13:00"), 0.0))
+    times = pd.date_range("2026-03-01T13:00", periods=8, freq="15min", tz=SITE.zone).tz_convert("UTC")
+    past = {room: seen[seen.index < times[0]] for room, seen in lunch.items()}
+    habits = {room: learn(seen, SITE) for room, seen in past.items()}
+    usual, bent = forecast(habits, {}, SITE, times)["1.213"], forecast(habits, past, SITE, times)["1.213"]
+    assert usual.expected.min() > 1.5
+    assert bent.expected == pytest.approx(usual.expected, abs=0.3)
 
 
 def test_a_holiday_is_no_monday(people):
@@ -79,8 +127,10 @@ def test_without_readings_the_sites_hours_stand_in_and_say_that_they_are_a_guess
     working = (local.hour >= 8) & (local.hour < 16)
     assert (guess.expected[working] > 0).all()
     assert (guess.expected[~working] == 0).all()
-    assert guess.days == 0
+    assert (guess.days, guess.until) == (0, None)
+    assert (guess.low == 0).all()
     assert (guess.high[working] == SITE.room("1.213").occupants).all()
+    assert (guess.somebody[working] > 0.9).all()
 
 
 def test_a_full_room_stays_full_for_a_while(people):

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from esus_pipeline.control import Optimum, PlanInputs, Planner, decide
-from esus_pipeline.control.optimiser.quarters import within_the_hour
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.control import cases
@@ -47,18 +46,34 @@ def test_the_people_foretold_on_the_hour_count_in_the_quarters_after_it():
     planner = Planner()
     planner.plan(replace(HOT, people=nobody))
     stored = Optimum.from_frame(planner.optimum.to_frame(TMV23.room_ids), TMV23.room_ids)
-    plan = Planner(stored).plan(later(1)).schedule
+    plan = Planner(stored, people=nobody).plan(later(1)).schedule
     pd.testing.assert_frame_equal(plan, planner.plan(later(1)).schedule)
     assert not planner.renewed
-    by_calendar = decide(later(1), replace(stored, people=np.full_like(stored.people, np.nan))).schedule
+    by_calendar = decide(later(1), planner.optimum).schedule
     assert (by_calendar["predicted_temperature"] > plan["predicted_temperature"] + 0.1).any()
 
 
-def test_people_of_an_hour_come_and_go_within_it_and_stay_as_many():
-    hourly = np.array([[0.0, 2.0, 6.0, 6.0, 0.0, np.nan]])
-    quarters = within_the_hour(hourly, np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6))[0].reshape(6, 4)
-    np.testing.assert_allclose(quarters[1:4].mean(axis=1), hourly[0, 1:4])
-    assert (np.diff(quarters[1]) > 0).all()
-    assert (np.diff(quarters[3]) < 0).all()
-    assert (quarters[:5] >= 0).all()
-    assert np.isnan(quarters[5]).all()
+COLD = cases.inputs(TMV23, at("2026-01-13T04:00"), sky=0.1, mean=-2, temperature=18.5)
+
+
+def coming(quarters: dict[str, float]) -> PlanInputs:
+    """COLD where so many people are expected in every room at these quarters of the local morning."""
+    times = pd.date_range(COLD.as_of, periods=192, freq=STEP)
+    local = times.tz_convert(TMV23.zone)
+    count = [quarters.get(f"{time:%H:%M}", 0.0) if time.date() == local[0].date() else 0.0 for time in local]
+    return replace(COLD, people=pd.DataFrame(dict.fromkeys(TMV23.room_ids, count), index=times))
+
+
+def heated_to(planner: Planner, inputs: PlanInputs, clock: str) -> float:
+    """Heating setpoint of one room at a quarter of the local morning, degC."""
+    rows = planner.plan(inputs).schedule.query("room == '1.213'").set_index("valid_time").tz_convert(TMV23.zone)
+    return rows.at_time(clock)["heating_setpoint"].iloc[0]
+
+
+def test_preheating_counts_on_people_in_the_quarter_in_which_they_come():
+    spread = dict.fromkeys(("07:00", "07:15", "07:30", "07:45"), 2.0)
+    for quarters, warm in (({"07:45": 8.0}, False), (spread, True), ({"07:00": 8.0}, True)):  # as many in the hour
+        planner = Planner()
+        for later_by in (0, 2):
+            inputs = coming(quarters) if later_by == 0 else later(later_by, COLD)
+            assert bool(heated_to(planner, inputs, "07:30") > 19) is warm

@@ -98,9 +98,14 @@ def test_a_plan_is_told_the_model_the_state_and_the_people_that_were_known_at_it
     assert set(before.states) == {ROOM}
     last = folder.read(room_frame(SITE), as_of - STEP, as_of, room=[ROOM])["air_temperature"].iloc[0]
     assert before.states[ROOM].x[0] == pytest.approx(last, abs=0.3)
-    assert list(before.people.columns) == list(SITE.room_ids)
-    assert (before.people.index[0], len(before.people)) == (as_of, 192)
-    assert before.people.notna().all(axis=None)
+    people = before.people.groupby("room")
+    assert set(people.groups) == set(SITE.room_ids)
+    assert (people.size() == 192).all()
+    assert set(before.people["issued_at"]) == {pd.Timestamp(as_of)} == set(people["valid_time"].min())
+    assert before.people.drop(columns="habits_until").notna().all(axis=None)
+    learned = before.people[before.people["habits_until"].notna()]
+    assert set(learned["room"]) == {ROOM}
+    assert set(learned["habits_until"]) == {pd.Timestamp(as_of).normalize()}
     after = RoomsNow(SITE, folder, NIGHT).at(NIGHT)
     assert set(after.models) == {ROOM}
     assert after.models[ROOM].version == 1

@@ -17,6 +17,7 @@ from esus_pipeline.control.inputs import PlanInputs, RoomState, shade_states
 from esus_pipeline.control.model import RoomModel, estimate
 from esus_pipeline.control.model.now import people_ahead
 from esus_pipeline.control.model.occupancy import Habits, learn
+from esus_pipeline.control.model.occupancy_table import expected_by_room
 from esus_pipeline.control.model.training import lesson
 from esus_pipeline.control.override import Override, overrides
 from esus_pipeline.control.planner import Planner
@@ -95,7 +96,7 @@ class Optimal:
         if observation.people is not None or not self._habits:
             return observation.people
         histories = {room: self._diary.history(room, _DAY // 6) for room in self._site.room_ids}
-        return people_ahead(self._site, self._habits, histories, observation.time)
+        return expected_by_room(people_ahead(self._site, self._habits, histories, observation.time))
 
     def _overrides(self, observation: Observation) -> Mapping[str, Override]:
         """Hands on the shades, looked for as long as one may hold since a shade last stood elsewhere than told."""

@@ -16,6 +16,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.control.model.history import History
 from esus_pipeline.control.model.kalman import State, estimate
 from esus_pipeline.control.model.occupancy import Habits, forecast, learn
+from esus_pipeline.control.model.occupancy_table import to_frame
 from esus_pipeline.control.model.past import Past, read_past
 from esus_pipeline.control.model.people import SENSORS, people_present
 from esus_pipeline.control.model.room_model import RoomModel
@@ -43,7 +44,7 @@ class Now:
     states: Mapping[str, State] = field(default_factory=dict)
     """Each the newest estimate (State.last)."""
     people: pd.DataFrame | None = None
-    """Expected people by start of the step (UTC), a column per room."""
+    """Rows of frames.OCCUPANCY_FORECAST issued at the instant."""
 
 
 class RoomsNow:
@@ -122,11 +123,10 @@ class RoomsNow:
 def people_ahead(
     site: Site, habits: Mapping[str, Habits | None], histories: Mapping[str, History], as_of: datetime
 ) -> pd.DataFrame:
-    """Expected people by start of the step (UTC) for AHEAD, a column per room, from habits and the latest past."""
+    """The rows of frames.OCCUPANCY_FORECAST of an instant, for AHEAD, from habits and the latest past."""
     recent = {room: pd.Series(history.people, history.times) for room, history in histories.items()}
     times = pd.date_range(as_of, as_of + AHEAD, freq=STEP, inclusive="left")
-    expected = forecast(habits, recent, site, times)
-    return pd.DataFrame({room: each.expected for room, each in expected.items()}, times)
+    return to_frame(forecast(habits, recent, site, times), as_of)
 
 
 def models_in_force(archive: Archive, site: Site, as_of: datetime) -> dict[str, RoomModel]:

@@ -47,8 +47,6 @@ class Optimum:
     """(R, HOURS) W, positive."""
     disturbance: Array
     """(R, HOURS) W of heat that the model cannot explain."""
-    people: Array
-    """(R, HOURS) persons expected."""
     why: dict[str, str]
     seconds: float = 0.0
     """Time that it took; the sum over groups where they were solved side by side."""
@@ -95,7 +93,6 @@ _COLUMNS = {
     "temperature": "air",
     "mass_temperature": "mass",
     "disturbance": "disturbance",
-    "people": "people",
     "open_temperature": "open_air",
     "heating": "heating",
     "cooling": "cooling",
@@ -126,8 +123,7 @@ def optimise(inputs: PlanInputs, pool: ThreadPoolExecutor | None = None, solver:
         arrays["closed"][task.members, :hours] = _through_wind(plan.closed, task.problem)
         for name in ("air", "mass", "heating", "cooling"):
             arrays[name][task.planned, :hours] = getattr(plan, name)
-        for name in ("disturbance", "people"):
-            arrays[name][task.planned, :hours] = getattr(task.problem, name)
+        arrays["disturbance"][task.planned, :hours] = task.problem.disturbance
         arrays["open_air"][task.planned, :hours] = plausible(free, -SENSIBLE, SENSIBLE)
     seconds = sum(answer[0].seconds for answer in answers if not isinstance(answer, str))
     return Optimum(issued_at=inputs.as_of.astimezone(UTC), **arrays, why=why, seconds=seconds)

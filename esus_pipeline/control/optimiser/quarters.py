@@ -64,8 +64,7 @@ class Quarters:
         hour = np.minimum(place // 4, HOURS - 1).astype(np.int64)
         unexplained = np.nan_to_num(optimum.disturbance[rooms][:, hour])
         outdoor = horizon.outdoor
-        told = within_the_hour(optimum.people[rooms], hour, place % 4)
-        people = np.where(np.isnan(told), expected_people(inputs, horizon, setpoints, rooms), told)
+        people = expected_people(inputs, horizon, setpoints, rooms)
         supply = np.maximum(outdoor, SUPPLY_AIR)
         water = _water(horizon)
         keep, heat, rest, power = [], [], [], []
@@ -138,15 +137,6 @@ class Quarters:
                 lacking = lacking - gain
                 worth = np.einsum("mi,mij->mj", worth, self.keep[:, step])
         return needed
-
-
-def within_the_hour(hourly: Array, hour: Array, quarter: Array) -> Array:
-    """(M, N) values of quarters out of (M, HOURS) means: they rise or fall as from the hour before to the one after.
-
-    The mean of each hour stays, unless a quarter would fall below zero.
-    """
-    slope = np.nan_to_num(np.gradient(hourly, axis=1))
-    return np.asarray(np.maximum(hourly[:, hour] + slope[:, hour] * ((quarter + 0.5) / 4 - 0.5), 0.0))
 
 
 def _water(horizon: Horizon) -> Array:
