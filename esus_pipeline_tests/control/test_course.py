@@ -84,6 +84,7 @@ def test_what_a_plan_takes_from_those_before_it_is_the_same_from_memory_and_from
     assert stored.optimum is not None
     assert len(stored.commanded) == len(quarters) * len(SITE.rooms)
     assert stored.same(ended, SITE.room_ids)
+    assert not stored.same(replace(ended, people=ended.people + 1), SITE.room_ids)
 
 
 def test_a_reading_that_is_missing_on_the_hour_leaves_live_plans_equal_to_those_made_at_once(tmp_path):
