@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from esus_pipeline.archive import Archive
 from esus_pipeline.control.model.now import Now, RoomsNow, models_in_force
-from esus_pipeline.control.model.occupancy_table import expected_by_room, stored_occupancy
+from esus_pipeline.control.model.occupancy_table import expected_by_room, occupancy_in_force
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.optimiser import Optimum
 from esus_pipeline.control.plan import COMMAND, Plan
@@ -125,7 +125,7 @@ def stored_standing(site: Site, archive: Archive, first: datetime) -> Standing:
     if optimum is None:
         return Standing(commanded)
     models = models_in_force(archive, site, optimum.issued_at)
-    return Standing(commanded, optimum, models, expected_by_room(stored_occupancy(archive, optimum.issued_at)))
+    return Standing(commanded, optimum, models, expected_by_room(occupancy_in_force(archive, optimum.issued_at)))
 
 
 def commands_before(archive: Archive, first: datetime) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from esus_pipeline.archive import Archive, files
 from esus_pipeline.control import Plan, PlanInputs, trace_frame
 from esus_pipeline.control.course import commands_before, plan_days
+from esus_pipeline.control.model.occupancy_table import occupancy_in_force
 from esus_pipeline.control.stored import read_stored
 from esus_pipeline.defs.common import now, window_asset
 from esus_pipeline.defs.partitions import days, window_ends
@@ -78,7 +79,8 @@ def _publish_page(site: Site, archive: Archive, file: Path, plan: Plan, inputs: 
         return
     history = archive.read(room_frame(site), inputs.as_of - HISTORY, inputs.as_of)
     trace = trace_frame(plan.trace)
-    page = plan_page(site, plan.schedule, inputs.gains, inputs.forecast, history, trace).encode()
+    people = occupancy_in_force(archive, inputs.as_of)
+    page = plan_page(site, plan.schedule, inputs.gains, inputs.forecast, history, trace, people).encode()
     file.parent.mkdir(parents=True, exist_ok=True)
     with files.locked(file):
         stored = archive.read(SHADE_SETPOINT_SCHEDULE, inputs.as_of, columns=["issued_at"])

@@ -19,13 +19,17 @@ WIDTH, LEFT, RIGHT = 360, 54, 354
 SUN = (22, 74)
 """Top and bottom of the sun's chart; likewise below."""
 TEMPERATURE = (104, 204)
-SHADE_ROWS = (226, 242)
+CROWD = (234, 274)
+SHADE_ROWS = (296, 312)
 BAR = 12
-AXIS = 270
+AXIS = 340
 """Baseline of the hours."""
-HEIGHT = 290
+HEIGHT = 360
 
 SUN_STEPS = (100, 200, 400, 500, 800)
+CROWD_STEPS = (1, 2, 5, 10, 20, 50, 100, 200)
+PEOPLE = ["people", "people_low", "people_high"]
+"""Columns of frames.OCCUPANCY_FORECAST that are drawn."""
 TEMPERATURE_STEPS = (1, 2, 3, 4, 5, 10, 20)
 
 
@@ -43,6 +47,9 @@ class Picture:
     cooling: str
     predicted: str
     measured: str
+    crowd_ticks: list[chart.Tick]
+    crowd: str
+    people: str
     planned: list[chart.Bar]
     baseline: list[chart.Bar]
     has_baseline: bool
@@ -79,8 +86,15 @@ def time_axis(plan: pd.DataFrame, left: float, right: float, past: pd.Timedelta 
     return chart.TimeAxis(times.min() - past, times.max() + STEP, left, right)
 
 
-def picture(site: Site, rows: pd.DataFrame, sun: pd.DataFrame, measured: pd.DataFrame, axis: chart.TimeAxis) -> Picture:
-    """The geometry of one room: its plan, its rows of the solar gain and its measured temperatures."""
+def picture(
+    site: Site,
+    rows: pd.DataFrame,
+    sun: pd.DataFrame,
+    measured: pd.DataFrame,
+    people: pd.DataFrame,
+    axis: chart.TimeAxis,
+) -> Picture:
+    """The geometry of one room: its plan, its rows of the solar gain, measured temperatures, people expected."""
     times = pd.DatetimeIndex(rows["valid_time"])
     heating, cooling = numbers(rows, "heating_setpoint"), numbers(rows, "cooling_setpoint")
     predicted, baseline = numbers(rows, "predicted_temperature"), numbers(rows, "baseline_shade_position")
@@ -88,6 +102,9 @@ def picture(site: Site, rows: pd.DataFrame, sun: pd.DataFrame, measured: pd.Data
     y = chart.value_axis([*heating, *cooling, *predicted, *past], TEMPERATURE_STEPS, *TEMPERATURE, most=5)
     irradiance = numbers(sun, "poa_global")
     y_sun = chart.value_axis([0.0, 400.0, *irradiance], SUN_STEPS, *SUN, most=2)
+    coming = pd.DatetimeIndex(people["valid_time"])
+    expected, low, high = (numbers(people, name) for name in PEOPLE)
+    y_crowd = chart.value_axis([0.0, 1.0, *high], CROWD_STEPS, *CROWD, most=2)
     return Picture(
         x_ticks=axis.ticks(site),
         now=axis.place(times[0]),
@@ -99,6 +116,9 @@ def picture(site: Site, rows: pd.DataFrame, sun: pd.DataFrame, measured: pd.Data
         cooling=chart.steps(times, cooling, axis, y),
         predicted=chart.line(times, predicted, axis, y),
         measured=chart.line(pd.DatetimeIndex(measured["timestamp"]) + STEP / 2, past, axis, y),
+        crowd_ticks=y_crowd.ticks,
+        crowd=chart.band(coming, low, high, axis, y_crowd),
+        people=chart.line(coming + STEP / 2, expected, axis, y_crowd),
         planned=chart.bars(times, numbers(rows, "shade_position"), axis, BAR),
         baseline=chart.bars(times, baseline, axis, BAR),
         has_baseline=bool(np.isfinite(baseline).any()),
@@ -106,9 +126,15 @@ def picture(site: Site, rows: pd.DataFrame, sun: pd.DataFrame, measured: pd.Data
 
 
 def card(
-    site: Site, room: str, plan: pd.DataFrame, sun: pd.DataFrame, measured: pd.DataFrame, axis: chart.TimeAxis
+    site: Site,
+    room: str,
+    plan: pd.DataFrame,
+    sun: pd.DataFrame,
+    measured: pd.DataFrame,
+    people: pd.DataFrame,
+    axis: chart.TimeAxis,
 ) -> Card:
-    """The card of one room; `sun` and `measured` hold rows of this room within the axis."""
+    """The card of one room; `sun`, `measured` and `people` hold rows of this room within the axis."""
     rows = room_rows(plan, room)
     spans = stretches(rows, site)
     now = rows.iloc[0]
@@ -122,7 +148,7 @@ def card(
         warmest=_warmest(site, rows),
         setpoints=f"{now['heating_setpoint']:.1f} to {now['cooling_setpoint']:.1f} °C",
         description=f"{facade}; {'; '.join(f'{day_clock(span.start)} {span.state}' for span in spans)}",
-        picture=picture(site, rows, sun, measured, axis),
+        picture=picture(site, rows, sun, measured, people, axis),
         reasons=_by_day(spans),
     )
 

@@ -22,6 +22,7 @@ def plan_page(
     forecast: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
     trace: pd.DataFrame | None = None,
+    people: pd.DataFrame | None = None,
 ) -> str:
     """The page of one plan.
 
@@ -32,6 +33,7 @@ def plan_page(
         forecast: the issue of frames.WEATHER_FORECAST behind the plan.
         history: rows of the room table of the last hours.
         trace: rows of frames.DECISION_TRACE of the plan.
+        people: the issue of frames.OCCUPANCY_FORECAST behind the plan.
 
     Returns:
         An HTML document. Its content security policy allows its own style sheet and nothing else.
@@ -50,7 +52,7 @@ def plan_page(
         site=site,
         made=_moment(as_of),
         forecast=_forecast(site, forecast, as_of),
-        cards=[_card(site, room, plan, gains, history, axis) for room in site.room_ids],
+        cards=[_card(site, room, plan, gains, history, people, axis) for room in site.room_ids],
         traces=_traces(site, trace),
         layout=cards,
         style=Markup(style),  # noqa: S704  # our own file, without a value in it
@@ -64,11 +66,13 @@ def _card(
     plan: pd.DataFrame,
     gains: pd.DataFrame | None,
     history: pd.DataFrame | None,
+    people: pd.DataFrame | None,
     axis: TimeAxis,
 ) -> cards.Card:
     sun = cards.window(gains, ["poa_global"], "valid_time", room, axis)
     measured = cards.window(history, ["air_temperature"], "timestamp", room, axis)
-    return cards.card(site, room, plan, sun, measured[measured["timestamp"] < plan["valid_time"].min()], axis)
+    before = measured[measured["timestamp"] < plan["valid_time"].min()]
+    return cards.card(site, room, plan, sun, before, cards.window(people, cards.PEOPLE, "valid_time", room, axis), axis)
 
 
 def _traces(site: Site, trace: pd.DataFrame | None) -> dict[str, Trace]:

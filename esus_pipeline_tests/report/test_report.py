@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.control import PlanInputs, decide, make_plan, trace_frame
+from esus_pipeline.control.model.occupancy import forecast
+from esus_pipeline.control.model.occupancy_table import to_frame
 from esus_pipeline.report import plan_page, plan_plot, plan_words
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.control import cases
@@ -30,6 +32,8 @@ HISTORY = pd.concat(
     )
     for name in TMV23.room_ids
 )
+
+PEOPLE = to_frame(forecast({}, {}, TMV23, pd.date_range(AS_OF, periods=192, freq="15min")), AS_OF)
 
 
 class Outline(HTMLParser):
@@ -59,7 +63,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return plan_page(TMV23, PLAN, INPUTS.gains, INPUTS.forecast, HISTORY)
+    return plan_page(TMV23, PLAN, INPUTS.gains, INPUTS.forecast, HISTORY, people=PEOPLE)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,15 @@ def test_the_shade_bar_stands_where_the_plan_closes(page):
     assert float(first["width"]) == pytest.approx(9.25 / hours * (right - left), abs=0.15)
 
 
+def test_the_people_expected_are_drawn_with_their_band(page):
+    bands = [attrs["d"] for name, attrs in page.elements if name == "path" and attrs.get("class") == "crowd"]
+    assert len(bands) == len(TMV23.room_ids)
+    assert len(set(bands)) > 1  # rooms of different size
+    assert "no forecast" not in page.text
+    without = Outline(plan_page(TMV23, PLAN)).text
+    assert without.count("no forecast") == len(TMV23.room_ids)
+
+
 def test_a_gap_in_the_measured_past_is_a_gap_in_its_line(page):
     lines = [attrs["d"] for name, attrs in page.elements if name == "path" and attrs.get("class") == "measured"]
     assert lines[1].count("M") == 2
@@ -128,7 +141,7 @@ def test_no_number_on_the_page_is_missing_or_outside_its_chart(html, page):
     for name, attrs in page.elements:
         if name == "path":
             points = re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", attrs["d"])
-            assert all(0 <= float(x) <= 360 and 0 <= float(y) <= 290 for x, y in points)
+            assert all(0 <= float(x) <= 360 and 0 <= float(y) <= 360 for x, y in points)
 
 
 def test_what_comes_from_the_site_and_the_plan_is_escaped():
@@ -188,7 +201,7 @@ def test_a_page_without_rows_of_a_room_is_refused():
 @pytest.mark.parametrize("moment", ["2026-03-28T20:00", "2026-10-24T12:00"])
 def test_the_hours_on_the_axis_are_local_on_both_sides_of_a_clock_change(moment):
     text = plan_page(TMV23, make_plan(cases.inputs(TMV23, at(moment), mean=6)))
-    first_chart = text.split("</svg>")[6]
+    first_chart = text.split("</svg>")[7]
     labels = re.findall(r'class="middle(?: strong)?" x="([\d.]+)" y="[\d.]+">(\w+)<', first_chart)
     assert {label for _, label in labels} <= {"06", "12", "18", "Sat", "Sun", "Mon"}
     place = {label: float(x) for x, label in reversed(labels)}

@@ -39,7 +39,7 @@ def expected_by_room(rows: pd.DataFrame) -> pd.DataFrame | None:
     return rows.pivot(index="valid_time", columns="room", values="people") if len(rows) else None
 
 
-def stored_occupancy(archive: Archive, issued_at: datetime) -> pd.DataFrame:
-    """The rows of frames.OCCUPANCY_FORECAST that were issued at an instant."""
-    rows = archive.read(OCCUPANCY_FORECAST, issued_at, issued_at + STEP)
-    return rows[rows["issued_at"] == issued_at]
+def occupancy_in_force(archive: Archive, as_of: datetime) -> pd.DataFrame:
+    """The newest issue of frames.OCCUPANCY_FORECAST of the clock hour until `as_of`, on which a plan of then counts."""
+    rows = archive.read(OCCUPANCY_FORECAST, as_of.replace(minute=0), as_of + STEP)
+    return rows[rows["issued_at"] == rows["issued_at"].max()]
