@@ -26,7 +26,7 @@ class Setpoints:
     heating: Array
     cooling: Array
     least: Array
-    """What the air must have: the comfort band's lower end with people, the setback's without, and no ramp."""
+    """What thermostats hold: the lower end of `held_band` with people, the setback's without, and no ramp."""
     occupied: Mask
     limit: Array
     """Temperature that the sun must not push a room over: the occupied band from the start of work until midnight,
@@ -40,15 +40,22 @@ def make_setpoints(horizon: Horizon) -> Setpoints:
     before_step = np.maximum(before - STEP / timedelta(hours=1), 0.0)
     gap = np.where(after == 0, 0.0, PREHEAT * before_step)
     occupied, unoccupied = site.comfort.occupied, site.comfort.unoccupied
+    warm, cool = held_band(site)
     at_work_now = np.minimum(before, after) == 0
     at_work = np.array([_after_start(site, local) for local in horizon.local[:-1]])
     return Setpoints(
-        heating=_ramped(occupied.low, unoccupied.low, gap),
-        cooling=_ramped(occupied.high, unoccupied.high, gap),
-        least=np.where(at_work_now, occupied.low, unoccupied.low),
+        heating=_ramped(warm, unoccupied.low, gap),
+        cooling=_ramped(cool, unoccupied.high, gap),
+        least=np.where(at_work_now, warm, unoccupied.low),
         occupied=at_work_now,
         limit=np.where(at_work, occupied.high, unoccupied.high),
     )
+
+
+def held_band(site: Site) -> tuple[float, float]:
+    """Heating and cooling setpoint, degC, with which the site's thermostats keep the comfort band at work."""
+    band, margin = site.comfort.occupied, site.control.setpoint_margin
+    return band.low + margin, band.high - margin
 
 
 def told_setpoints(commanded: pd.DataFrame, as_of: datetime) -> dict[str, float]:

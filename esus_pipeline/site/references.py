@@ -1,4 +1,4 @@
-"""Whether the parts of a site fit together: ids that must differ, names that must exist.
+"""Whether the parts of a site fit together: ids that must differ, names that must exist, numbers that limit others.
 
 Belongs here: what only the whole site can tell. Does not belong here: what one field allows (see model).
 """
@@ -33,6 +33,9 @@ def misfits(site: Site) -> Iterator[Misfit]:
         if room.id == BUILDING:
             yield Misfit(("rooms", index, "id"), "means the whole building in every table; choose another", room.id)
         yield from _windows(site, index, room)
+    band, margin = site.comfort.occupied, site.control.setpoint_margin
+    if 2 * margin >= band.high - band.low:
+        yield Misfit(("control", "setpoint_margin"), "must be less than half of the occupied comfort band", margin)
     taken: set[str] = set()
     for name, group in site.shade_groups.items():
         if not group.rooms:

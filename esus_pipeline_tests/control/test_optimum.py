@@ -179,6 +179,17 @@ def test_a_shade_is_not_raised_shortly_before_people_would_be_dazzled():
     assert not plan_group(calm).closed[0]
 
 
+def test_setpoints_keep_a_margin_to_the_comfort_band_for_thermostats_that_do_not_hold_it():
+    loose = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"setpoint_margin": 0.2})})
+    early = replace(COLD, site=loose, as_of=at("2026-01-15T03:00"))
+    plan = rows(early, SOUTH)
+    at_work = plan.loc["2026-01-15 08:00":"2026-01-15 15:45"]
+    assert at_work["heating_setpoint"].eq(20.2).all()
+    assert at_work["cooling_setpoint"].eq(25.8).all()
+    assert at_work["predicted_temperature"].between(20.19, 25.8).all()
+    assert plan["heating_setpoint"].between(17, 20.2).all()
+
+
 def test_a_room_is_heated_before_work_as_late_as_it_can_be_and_no_later():
     early = replace(COLD, as_of=at("2026-01-15T03:00"))
     weak = TMV23.model_copy(

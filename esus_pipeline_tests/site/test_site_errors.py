@@ -76,6 +76,11 @@ NUMBER = "Input should be a valid number, unable to parse string as a number"
             "rooms: [1.230, 1.230]",
             "shade_groups.south.rooms.1: must be in one shade group only, got '1.230'",
         ),
+        (
+            "comfort:\n  occupied: {low: 20,",
+            "control: {setpoint_margin: 1}\n\ncomfort:\n  occupied: {low: 24,",
+            "control.setpoint_margin: must be less than half of the occupied comfort band, got 1.0",
+        ),
         ("rooms: [1.230]", "rooms: []", "shade_groups.south.rooms: must name at least one room"),
         ("open_below: 120", "open_below: 250", "shade_groups.south: open_below must be less than close_above"),
         (

@@ -14,6 +14,7 @@ import numpy as np
 from esus_pipeline.control.evaluation.protocol import GLARE_ABOVE, Command, Observation
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.rules import CLOSED, OPEN
+from esus_pipeline.control.setpoints import held_band
 from esus_pipeline.frames import STEP
 from esus_pipeline.site import Site
 
@@ -95,9 +96,6 @@ class Tuning:
     """K/h more for every degree outdoors."""
     precool: timedelta = timedelta(hours=1)
     """Cooling to the occupied band begins that much before work."""
-    low_margin: float = 0.0
-    high_margin: float = 0.0
-    """K kept to the comfort band, for thermostats that do not hold it exactly."""
 
 
 class Tuned:
@@ -128,8 +126,7 @@ class Tuned:
             down = self._shade(observation, number, names) and not blocked
             shade |= dict.fromkeys(names, CLOSED if down else OPEN)
         gap = hours_to_work(site, now)
-        work, idle = site.comfort.occupied, site.comfort.unoccupied
-        cooling = work.high - tuning.high_margin if gap <= tuning.precool else idle.high
+        cooling = held_band(site)[1] if gap <= tuning.precool else site.comfort.unoccupied.high
         return {room: Command(shade[room], self._heating(observation, room, gap), cooling) for room in site.room_ids}
 
     def _shade(self, observation: Observation, number: int, names: list[str]) -> bool:
@@ -151,7 +148,7 @@ class Tuned:
     def _heating(self, observation: Observation, room: str, gap: timedelta) -> float:
         """Setback, the band's low end in working hours, and before them as early as the room needs to get there."""
         tuning = self._tuning
-        low = self._site.comfort.occupied.low + tuning.low_margin
+        low, _ = held_band(self._site)
         if gap <= timedelta(0):
             return low
         outdoor = observation.outdoor_temperature

@@ -7,7 +7,7 @@ import numpy as np
 from esus_pipeline.control.inputs import Array, Horizon
 from esus_pipeline.control.optimiser.optimum import HOURS, Optimum
 from esus_pipeline.control.optimiser.quarters import Quarters
-from esus_pipeline.control.setpoints import RAMP, Setpoints
+from esus_pipeline.control.setpoints import RAMP, Setpoints, held_band
 from esus_pipeline.frames import STEP
 
 WORTH_A_SETPOINT = 0.1
@@ -42,8 +42,8 @@ def follow_setpoints(
     calendar = np.tile(setpoints.heating, (rooms, 1))
     cooling, peaks = np.tile(setpoints.cooling, (rooms, 1)), np.full((rooms, horizon.steps), -np.inf)
     if optimum is not None and quarters is not None:
-        comfort = horizon.site.comfort.occupied.low
-        calendar[quarters.rooms] = np.fmax(setpoints.least, quarters.preheating(setpoints, comfort))
+        warm, _ = held_band(horizon.site)
+        calendar[quarters.rooms] = np.fmax(setpoints.least, quarters.preheating(setpoints, warm))
         _ahead_of_time(horizon, setpoints, optimum, peaks)
     if not setpoints.occupied[0]:
         told = np.full(rooms, np.nan)
