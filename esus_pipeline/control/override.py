@@ -2,7 +2,7 @@
 
 Or it was told to move and stands where it stood before. The hand is respected for the site's override_minutes or until
 nobody has been seen for a while, and no longer than until the hand puts the shade back or somebody releases it
-(`esus release ROOM`).
+(`esus release ROOM`). A hand that moves it again, elsewhere, is respected anew.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,13 @@ AGREES = 0.25
 """Of the shade's travel; a smaller difference is no move."""
 GONE = timedelta(minutes=30)
 """A room in which nobody was seen for so long has been left."""
+MEMORY = timedelta(hours=25)
+"""How far back hands are looked for: longer than a site may hold one, and one may follow another."""
 BEFORE = 4
 """Steps before a hand (1 hour) in which a move that it undoes is looked for."""
-NO_UNDOING = frozenset({Rule.PROTECTED, Rule.WIND, Rule.MANUAL})
+FORCED = frozenset({Rule.PROTECTED, Rule.WIND})
+"""Rules against which no hand counts."""
+NO_UNDOING = FORCED | {Rule.MANUAL}
 """Rules whose moves no hand is taken to undo: of the wind, and of a hand that is respected already."""
 
 
@@ -61,7 +65,7 @@ def overrides(
     if site.control.mode != "active" or not len(commanded) or not len(observed):
         return {}
     hold = timedelta(minutes=site.control.override_minutes)
-    times = pd.date_range(as_of - hold - BEFORE * STEP, as_of - STEP, freq=STEP)
+    times = pd.date_range(as_of - MEMORY, as_of - STEP, freq=STEP)
     found = {}
     for group in site.shade_groups.values():
         if group.feedback is None:
@@ -88,18 +92,28 @@ class _Track:
     """0 where the building's own wind protection holds the shades up."""
 
     def override(self, hold: timedelta) -> Override | None:
-        current: Override | None = None
+        current, planned = None, np.nan
         for now in range(1, len(self.times)):
             if np.isnan(self.seen[now]):
                 continue
             if current is not None:
-                moved = abs(self.seen[now] - current.position) >= AGREES
-                if moved or self.times[now] >= current.until or self._left(now):
+                if self.times[now] >= current.until or self._left(now):
                     current = None
+                elif abs(self.seen[now] - current.position) >= AGREES:
+                    current = self._put(now, now, hold) if self._again(now, planned) else None
             elif (first := self._moved(now)) is not None:
-                since = self.times[first].to_pydatetime()
-                current = Override(float(self.seen[now]), since, since + hold)
+                current, planned = self._put(first, now, hold), self.told[first]
         return current
+
+    def _put(self, first: int, now: int, hold: timedelta) -> Override:
+        """The hand of the step `first`, which left the shade where it stands after the step `now`."""
+        since = self.times[first].to_pydatetime()
+        return Override(float(self.seen[now]), since, since + hold)
+
+    def _again(self, now: int, planned: float) -> bool:
+        """Whether a shade that leaves the position in which a hand had put it was moved by a hand, and not put back."""
+        elsewhere = min(abs(self.seen[now] - self.told[now]), abs(self.seen[now] - planned)) >= AGREES
+        return elsewhere and self.rules[now] not in FORCED and not self.released[now] < 1
 
     def _moved(self, now: int) -> int | None:
         """The step in which a hand moved the shade, as far as the readings until `now` tell."""

@@ -14,6 +14,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.control.inputs import PlanInputs, RoomState, shade_states
 from esus_pipeline.control.model.now import Now
 from esus_pipeline.control.model.occupancy_table import expected_by_room
+from esus_pipeline.control.override import MEMORY as HAND_MEMORY
 from esus_pipeline.control.override import overrides
 from esus_pipeline.control.setpoints import told_setpoints
 from esus_pipeline.frames import BUILDING, CLEAN_SERIES, OVERRIDE_RELEASE, STEP
@@ -27,9 +28,6 @@ WIND_LOOK_BACK = timedelta(hours=1)
 
 WIND_MEMORY = timedelta(hours=6)
 """How far back a strong wind is remembered."""
-
-OVERRIDE_LOOK_BACK = timedelta(hours=25)
-"""How far back a hand on a shade is looked for; longer than a site may hold it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def read_stored(site: Site, archive: Archive, ends: Sequence[datetime]) -> Store
         quantity=[site.wind.quantity],
         quality=["good"],
     )
-    rooms = archive.read(room_frame(site), start - OVERRIDE_LOOK_BACK, end)
+    rooms = archive.read(room_frame(site), start - HAND_MEMORY, end)
     return Stored(
         site=site,
         issues=Issues(stored_forecasts(archive, ends)),
@@ -113,5 +111,5 @@ def read_stored(site: Site, archive: Archive, ends: Sequence[datetime]) -> Store
         rooms=rooms.sort_values("timestamp", kind="stable", ignore_index=True),
         wind_stamps=wind["timestamp"],
         prices=stored_prices(archive, ends),
-        releases=archive.read(OVERRIDE_RELEASE, start - OVERRIDE_LOOK_BACK, end + STEP),
+        releases=archive.read(OVERRIDE_RELEASE, start - HAND_MEMORY, end + STEP),
     )

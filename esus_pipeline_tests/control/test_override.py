@@ -61,6 +61,30 @@ def test_missing_readings_prove_no_hand_and_two_in_a_row_after_them_do():
     assert hand([MISSING, MISSING, 1, 1], [0, 0, 0, 0]) is None
 
 
+def again(stands: float, rule: Rule = Rule.MANUAL, **building: object) -> Override | None:
+    """A shade that was lowered, put to 0.6 by hand and respected there, and then found elsewhere."""
+    rules = [Rule.SHADE_FOR_COST] * 2 + [Rule.MANUAL] * 2 + [rule]
+    return hand([1, 1, 0.6, 0.6, 0.6], [1, 0.6, 0.6, 0.6, stands], rules, **building)
+
+
+def test_a_hand_that_moves_a_shade_again_is_respected_anew():
+    assert again(0.6) == Override(0.6, back(4), back(4) + HOLD)
+    assert again(0.2) == Override(0.2, back(1), back(1) + HOLD)
+
+
+def test_a_second_hand_is_respected_as_long_as_the_first_one():
+    held = int(HOLD / STEP)
+    told, seen = [1, 1] + [0.6] * (held - 2) + [0.2] * (held - 2), [1] + [0.6] * (held - 2) + [0.2] * (held - 1)
+    rules = [Rule.SHADE_FOR_COST] * 2 + [Rule.MANUAL] * (len(told) - 2)
+    assert hand(told, seen, rules) == Override(0.2, back(held - 1), back(held - 1) + HOLD)
+
+
+def test_a_hand_that_puts_the_shade_back_or_a_wind_that_raises_it_ends_the_hold():
+    assert again(1.0) is None
+    assert again(0.0, Rule.WIND) is None
+    assert again(0.0, shading_released=[1.0] * 4 + [0.0]) is None
+
+
 @pytest.mark.parametrize("rule", [Rule.WIND, Rule.PROTECTED])
 def test_a_shade_that_the_wind_rule_commands_is_in_no_hand(rule):
     assert hand([1, 1, 0, 0], [1, 1, 1, 1], [Rule.SHADE_FOR_COST] * 2 + [rule] * 2) is None
