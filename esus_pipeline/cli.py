@@ -209,7 +209,10 @@ def export(asset: str, start: datetime, end: datetime, output: Path) -> None:
 @main.command()
 @click.option("--at", type=INSTANT, default=None, help="The plan in force then; default is now.")
 def plan(at: datetime | None) -> None:
-    """Print today's plan for every room, and why, in words."""
+    """Print today's plan for every room, and why, in words, and how it was decided what the shades are told.
+
+    Of each decision: the rules that asked for something, what is held, the inputs and how old they were.
+    """
     from esus_pipeline.archive import ArchiveError
     from esus_pipeline.connect import archive
     from esus_pipeline.export import table
@@ -219,7 +222,10 @@ def plan(at: datetime | None) -> None:
     settings, instant = _settings(), at or datetime.now(UTC)
     try:
         site = load_site(settings.site)
-        plans = table(archive(settings), site, "shade_setpoint_schedule", instant, instant)
+        plans, traces = (
+            table(archive(settings), site, name, instant, instant)
+            for name in ("shade_setpoint_schedule", "decision_trace")
+        )
     except (ArchiveError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if plans.empty:
@@ -227,7 +233,9 @@ def plan(at: datetime | None) -> None:
             f"No plan of the two days before {instant:%Y-%m-%d %H:%M} UTC in {settings.data_dir}; "
             "is ESUS_DATA_DIR right?"
         )
-    click.echo(plan_words(site, plans[plans["issued_at"] == plans["issued_at"].max()], instant), nl=False)
+    newest = plans["issued_at"].max()
+    told, trace = (rows[rows["issued_at"] == newest] for rows in (plans, traces))
+    click.echo(plan_words(site, told, instant, trace), nl=False)
 
 
 @main.command()

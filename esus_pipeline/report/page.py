@@ -11,7 +11,7 @@ from esus_pipeline.report import cards
 from esus_pipeline.report.chart import TimeAxis
 from esus_pipeline.report.render import ENVIRONMENT
 from esus_pipeline.report.stretches import day_words
-from esus_pipeline.report.trace import Trace, trace_words
+from esus_pipeline.report.trace import traces
 from esus_pipeline.site import Site
 
 
@@ -53,7 +53,7 @@ def plan_page(
         made=_moment(as_of),
         forecast=_forecast(site, forecast, as_of),
         cards=[_card(site, room, plan, gains, history, people, axis) for room in site.room_ids],
-        traces=_traces(site, trace),
+        traces=traces(site, trace),
         layout=cards,
         style=Markup(style),  # noqa: S704  # our own file, without a value in it
         style_digest=digest,
@@ -73,11 +73,6 @@ def _card(
     measured = cards.window(history, ["air_temperature"], "timestamp", room, axis)
     before = measured[measured["timestamp"] < plan["valid_time"].min()]
     return cards.card(site, room, plan, sun, before, cards.window(people, cards.PEOPLE, "valid_time", room, axis), axis)
-
-
-def _traces(site: Site, trace: pd.DataFrame | None) -> dict[str, Trace]:
-    rows = [] if trace is None else trace.to_dict("records")
-    return {str(row["room"]): trace_words(site, {str(name): value for name, value in row.items()}) for row in rows}
 
 
 def _moment(local: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What a room's card tells of the decision in force: who asked for what, on which inputs, and how long it holds."""
+"""What is told of the decision in force: who asked for what, on which inputs, and how long it holds."""
 
 import json
 from collections.abc import Mapping
@@ -52,6 +52,12 @@ class Trace:
     asked: list[Asked]
     """In the order of precedence, the winner first."""
     inputs: list[Read]
+
+
+def traces(site: Site, trace: pd.DataFrame | None) -> dict[str, Trace]:
+    """Rows of frames.DECISION_TRACE of one plan in words, by room."""
+    rows = [] if trace is None else trace.to_dict("records")
+    return {str(row["room"]): trace_words(site, {str(name): value for name, value in row.items()}) for row in rows}
 
 
 def trace_words(site: Site, row: Mapping[str, Any]) -> Trace:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from esus_pipeline.frames import STEP
 from esus_pipeline.report.stretches import Stretch, day_words, facade_words, hours_words, room_rows, stretches
+from esus_pipeline.report.trace import Read, Trace, traces
 from esus_pipeline.site import Site
 
 WIDTH = 79
@@ -14,13 +15,14 @@ EVENING = 18
 """Local hour from which tomorrow is told as well."""
 
 
-def plan_words(site: Site, plan: pd.DataFrame, as_of: datetime) -> str:
-    """Today's plan and why: per room the shade's stretches with local times, then the setpoints.
+def plan_words(site: Site, plan: pd.DataFrame, as_of: datetime, trace: pd.DataFrame | None = None) -> str:
+    """Today's plan and why: per room the shade's stretches with local times, then the setpoints, then the decisions.
 
     Args:
         site: the building.
         plan: one issue of frames.SHADE_SETPOINT_SCHEDULE.
         as_of: from when on it is told, with a zone; until local midnight, in the evening until the next one.
+        trace: rows of frames.DECISION_TRACE of the plan, where they are to be told.
 
     Returns:
         Lines of at most 79 characters, ending with a line break.
@@ -35,7 +37,10 @@ def plan_words(site: Site, plan: pd.DataFrame, as_of: datetime) -> str:
         return "\n".join([*lines, "No plan covers this time.", ""])
     for room in site.room_ids:
         lines += [*_room(site, room, room_rows(within, room)), ""]
-    return "\n".join([*lines, *_setpoints(site, within), ""])
+    lines += [*_setpoints(site, within), ""]
+    for room, decision in traces(site, trace).items():
+        lines += [f"{room}: how the shade was decided when the plan was made", *_decision(decision), ""]
+    return "\n".join(lines)
 
 
 def _room(site: Site, room: str, rows: pd.DataFrame) -> list[str]:
@@ -59,6 +64,19 @@ def _stretch(stretch: Stretch) -> list[str]:
     return textwrap.wrap(
         stretch.reason.removeprefix("open: "), WIDTH, initial_indent=label, subsequent_indent=" " * len(label)
     )
+
+
+def _decision(trace: Trace) -> list[str]:
+    asked = [f"{'won' if each.won else 'lost'} {each.rule.replace('_', ' ')}: {each.wish}" for each in trace.asked]
+    facts = "; ".join(f"{name} {value}" for name, value in trace.facts)
+    lines = [*asked, facts, "; ".join(map(_input, trace.inputs))]
+    return [
+        part for line in lines for part in textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    ]
+
+
+def _input(read: Read) -> str:
+    return f"{read.name} {read.value}" + (f" ({read.age} old)" if read.age else "")
 
 
 def _setpoints(site: Site, plan: pd.DataFrame) -> list[str]:

@@ -9,8 +9,9 @@ import pytest
 
 from esus_pipeline.archive import Archive
 from esus_pipeline.cli import _day_spans
+from esus_pipeline.control import trace_frame
 from esus_pipeline.export import TABLES
-from esus_pipeline.frames import OVERRIDE_RELEASE, SHADE_SETPOINT_SCHEDULE, STEP
+from esus_pipeline.frames import DECISION_TRACE, OVERRIDE_RELEASE, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.site import load_site
 from esus_pipeline_tests.real.processes import PYTHON, environment, free_port
 
@@ -243,6 +244,25 @@ def test_plan_tells_every_room_in_local_time_and_why(esus, tmp_path):
     assert "Times in Europe/Copenhagen." in done.output
     assert done.output.count("14:15-24:00  closed  lowered for a test") == 6
     assert all(f"\n{room} (" in done.output for room in load_site("tmv23").room_ids)
+
+
+def test_plan_tells_how_the_plan_in_force_was_decided_and_no_other(esus, tmp_path):
+    store_plan(tmp_path / "data")
+    rows = [
+        {
+            "issued_at": NOON + shift, "room": "1.213", "rule": rule, "position": 1.0, "wanted_position": 1.0,
+            "losing": "[]", "inputs": '{"wind_speed_m_s": {"value": 3.0, "age_minutes": 5.0}}', "held_closed": True,
+            "held_minutes": 30.0, "moves_today": 1, "holds_until": None, "expires_at": NOON + shift + STEP,
+            "source": "optimum",
+        }
+        for shift, rule in ((-STEP, "glare"), (timedelta(0), "shade_for_cost"))
+    ]  # fmt: skip
+    Archive(tmp_path / "data" / "archive").merge(DECISION_TRACE, trace_frame(rows))
+    done = esus("plan", "--at", "2026-06-22T14:05+02:00")
+    assert done.output.count("1.213: how the shade was decided when the plan was made") == 1
+    assert "  won shade for cost: closed\n" in done.output
+    assert "glare" not in done.output
+    assert "wind, measured 3.0 m/s (5 min old)" in done.output
 
 
 def test_plan_without_data_says_where_it_looked(esus, tmp_path):

@@ -171,6 +171,18 @@ def test_the_trace_of_each_decision_is_folded_away_on_its_card():
     assert "optimum not known" in words
 
 
+def test_words_tell_who_asked_for_what_and_on_which_inputs():
+    windy = replace(INPUTS, rooms=cases.rooms(TMV23, 22.0, wind=14.0))
+    decided = decide(windy)
+    text = plan_words(TMV23, decided.schedule, AS_OF, trace_frame(decided.trace))
+    assert all(len(line) <= 79 for line in text.splitlines())
+    told = " ".join(text.split("1.217: how the shade was decided")[1].split("1.229: how")[0].split())
+    assert "won wind: open lost open no sun: open told open; wish of tuned rule: there is no optimum" in told
+    assert "wind, measured 14.0 m/s (10 min old)" in told
+    assert "optimum not known" in told
+    assert "how the shade was decided" not in plan_words(TMV23, decided.schedule, AS_OF)
+
+
 def test_a_trace_is_escaped():
     decided = decide(INPUTS)
     odd = trace_frame(decided.trace).assign(
