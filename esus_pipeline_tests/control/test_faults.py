@@ -234,6 +234,38 @@ def test_in_a_thousand_broken_worlds_there_is_a_plan_with_reasons_and_no_violati
     assert any("describes no room" in source for source in sources)
 
 
+def hard(limit: float) -> PlanInputs:
+    """Six rooms under one shade on a cold day, whose suns come and go as they like: seconds of search, of so many."""
+    [group] = [group for group in OFFICE.shade_groups.values() if "1.213" in group.rooms]
+    control = OFFICE.control.model_copy(update={"time_limit": limit, "move_price": 0.3, "view_price": 0.2})
+    together = {"all": group.model_copy(update={"rooms": OFFICE.room_ids})}
+    site = OFFICE.model_copy(update={"shade_groups": together, "control": control})
+    inputs = cases.inputs(site, at("2026-02-16T04:00"), mean=1, temperature=21)
+    gains = inputs.gains.assign(sun=np.random.default_rng(1).uniform(0, 4, len(inputs.gains)))
+    sun = gains.groupby(["room", gains["valid_time"].dt.floor("h")])["sun"].transform("first")
+    changed = gains.assign(gain_open=gains["gain_open"] * sun, gain_shaded=gains["gain_shaded"] * sun / 2)
+    return replace(inputs, gains=changed.drop(columns="sun"))
+
+
+def test_the_best_plan_that_the_solver_found_when_its_time_was_up_is_carried_out():
+    for limit in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):  # as much as this machine needs to find one at all
+        found, inputs = [], hard(limit)
+        optimum = optimise(inputs, solver=lambda problem, found=found: found.append(plan_group(problem)) or found[-1])
+        if optimum.why:
+            assert set(optimum.why.values()) == {f"no plan was found within {limit:g} s"}
+            continue
+        break
+    [incumbent] = found
+    assert not incumbent.proven
+    assert incumbent.bound < incumbent.cost
+    assert limit / 2 < incumbent.seconds < limit + 2
+    assert (optimum.closed[:, : len(incumbent.closed)] == incumbent.closed).all()
+    plan = decide(inputs, optimum)
+    assert set(trace_frame(plan.trace)["source"]) == {"optimum"}
+    assert violations(inputs, plan.schedule) == []
+    assert not plan.schedule["reason"].str.contains("tuned rule").any()
+
+
 def test_the_planner_renews_the_optimum_once_a_clock_hour():
     base = sound(1, False)
     planner, renewed = Planner(), []
