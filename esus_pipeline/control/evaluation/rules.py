@@ -75,10 +75,7 @@ class Sg01:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Numbers of the tuned rule; docs/decisions/0019-evaluation.md tells how they were found.
-
-    The two `warm_when_*` were searched for and stand at the edge of what was tried, the others are an engineer's.
-    """
+    """Numbers of the tuned rule, where nothing is known of the building an engineer's; see TUNED."""
 
     mild: float = 12.0
     """degC, mean of the last 24 hours outdoors, above which the sun is unwelcome."""
@@ -98,15 +95,22 @@ class Tuning:
     """Cooling to the occupied band begins that much before work."""
 
 
+TUNED = {
+    "tmv23": Tuning(warm_when_mild=25.0, sun_above=250.0, rise=3.0, precool=timedelta(0)),
+    "eplus-office": Tuning(sun_above=100.0, rise=2.0, precool=timedelta(hours=2)),
+}
+"""Site -> numbers that evaluation.tuning found for the plant of that name; docs/decisions/0019-evaluation.md."""
+
+
 class Tuned:
-    """A rule without a forecast, as an engineer would set it, tuned in part (see Tuning).
+    """A rule without a forecast, tuned for the building.
 
     Optimum start, deep setback, the widest band that comfort allows; shades that let the sun in while it is cold, keep
     it out when a room is warm, and spare people its glare.
     """
 
     def __init__(self, site: Site, tuning: Tuning | None = None) -> None:
-        self._site, self._guard, self._tuning = site, WindGuard(site), tuning or Tuning()
+        self._site, self._guard, self._tuning = site, WindGuard(site), tuning or TUNED.get(site.name, Tuning())
         self._down: dict[int, datetime] = {}
         self._outdoor: deque[float] = deque(maxlen=_DAY // STEP)
         self._present: dict[str, datetime] = {}
