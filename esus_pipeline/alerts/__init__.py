@@ -7,10 +7,20 @@
 `deliver` (ways out), `heartbeat` (a sign of life). Whether something is wrong is judged elsewhere.
 """
 
-from esus_pipeline.alerts.condition import Condition, Look, Severity
+from esus_pipeline.alerts.condition import SETTLE, Condition, Look, Severity
 from esus_pipeline.alerts.points import point_conditions
 from esus_pipeline.alerts.report import alerts_text
 from esus_pipeline.alerts.senders import AlertConfigError
 from esus_pipeline.alerts.tick import Alerts, Tick
 
-__all__ = ["AlertConfigError", "Alerts", "Condition", "Look", "Severity", "Tick", "alerts_text", "point_conditions"]
+__all__ = [
+    "SETTLE",
+    "AlertConfigError",
+    "Alerts",
+    "Condition",
+    "Look",
+    "Severity",
+    "Tick",
+    "alerts_text",
+    "point_conditions",
+]

@@ -13,6 +13,9 @@ from enum import IntEnum
 
 LONGEST = 300
 """Characters of a text that a condition keeps."""
+SETTLE = timedelta(hours=1)
+"""How long that must be well which is judged once a quarter of an hour, until it is over: what fails in one window of
+four is not well between."""
 _SURE = {None: "", False: " (provisional: may still come)", True: " (final: lost unless late data revokes it)"}
 
 

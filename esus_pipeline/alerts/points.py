@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from esus_pipeline.alerts.condition import Condition, Severity
+from esus_pipeline.alerts.condition import SETTLE, Condition, Severity
 from esus_pipeline.frames import STEP
 from esus_pipeline.quality import FINAL, State
 from esus_pipeline.site import Site
@@ -17,8 +17,6 @@ from esus_pipeline.site import Site
 SOURCE = "points"
 NEWCOMER = timedelta(days=1)
 """How long a point may take to report for the first time."""
-SETTLE = timedelta(hours=1)
-"""States are judged once a quarter of an hour: a controller that is late in one window of four is not well between."""
 
 _SAYS = {
     "late": (

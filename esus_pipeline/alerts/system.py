@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from esus_pipeline.alerts.condition import Condition, Severity
+from esus_pipeline.alerts.condition import SETTLE, Condition, Severity
 from esus_pipeline.alerts.points import point_conditions
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import POINT_STATE, SHADE_SETPOINT_SCHEDULE, STEP, Frame
@@ -49,6 +49,7 @@ def plan(archive: Archive, now: datetime) -> Iterator[Condition]:
             advice="Look at the newest runs; the building's own control goes on.",
             since=newest,
             link="/assets/shade_setpoint_schedule",
+            settle=SETTLE,
         )
 
 

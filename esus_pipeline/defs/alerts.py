@@ -13,7 +13,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunSta
 from dagster._core.scheduler.instigation import TickStatus
 
 from esus_pipeline import connect
-from esus_pipeline.alerts import Condition, Look, Severity, system
+from esus_pipeline.alerts import SETTLE, Condition, Look, Severity, system
 from esus_pipeline.archive import Archive
 from esus_pipeline.defs.backlog import Backlog
 from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until, newest_evaluation
@@ -116,6 +116,7 @@ def check_conditions(instance: DagsterInstance, time: datetime) -> list[Conditio
                 since=judged_until(newest),
                 link=f"/assets/{asset}?view=checks&checkDetail={key.name}",
                 details=(newest.description or "",),
+                settle=SETTLE,
             )
         )
     return found
@@ -181,6 +182,7 @@ def _failed_runs(instance: DagsterInstance, kind: str, records: Sequence[RunReco
         since=datetime.fromtimestamp(first.end_time, UTC) if first.end_time else None,
         link=f"/runs/{run.run_id}",
         details=(f"{len(failed)} in a row", _why(instance, run.run_id)),
+        settle=SETTLE,
     )
 
 

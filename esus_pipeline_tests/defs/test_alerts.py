@@ -1,5 +1,6 @@
 """The sensor `alerts` on a real instance, with a real mail server and a real webhook at the other end."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -11,16 +12,21 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
 from dagster._utils.error import SerializableErrorInfo
 
+from esus_pipeline.alerts import Condition, Look, system
+from esus_pipeline.alerts.reconcile import Policy, reconcile
+from esus_pipeline.alerts.state import Kind, State
 from esus_pipeline.archive import Archive
 from esus_pipeline.defs import alerts
 from esus_pipeline.defs.alerts import (
     alert_sensor,
     automation_conditions,
+    check_conditions,
     delivery_conditions,
     look,
     run_conditions,
 )
 from esus_pipeline.defs.backlog import Backlog
+from esus_pipeline.defs.checks import forecast_age
 from esus_pipeline.defs.common import REPAIR_TAG
 from esus_pipeline.defs.partitions import floor
 from esus_pipeline.defs.resources import resources
@@ -131,15 +137,64 @@ def test_windows_that_wait_to_be_delivered_are_told_of_after_an_hour():
     assert condition.details == ("2 windows wait, 0 deliveries failed in a row",)
 
 
+def issued(archive: Archive, at: datetime) -> None:
+    columns = SHADE_SETPOINT_SCHEDULE.schema
+    row = {name: "x" if str(columns.field(name).type) == "string" else 0.0 for name in columns.names}
+    stamp = pd.Timestamp(at)
+    archive.merge(SHADE_SETPOINT_SCHEDULE, pd.DataFrame([{**row, "issued_at": stamp, "valid_time": stamp}]))
+
+
 def test_a_stale_plan_is_wrong_and_a_fresh_installation_is_not(instance, tmp_path):
     archive = Archive(tmp_path / "archive")
     assert look(instance, SITE, archive, NOW).conditions == ()
-    columns = SHADE_SETPOINT_SCHEDULE.schema
-    row = {name: "x" if str(columns.field(name).type) == "string" else 0.0 for name in columns.names}
-    issued = pd.Timestamp(NOW - timedelta(hours=2))
-    archive.merge(SHADE_SETPOINT_SCHEDULE, pd.DataFrame([{**row, "issued_at": issued, "valid_time": issued}]))
+    issued(archive, NOW - timedelta(hours=2))
     [condition] = look(instance, SITE, archive, NOW).conditions
-    assert (condition.key, condition.since) == ("plan:stale", issued)
+    assert (condition.key, condition.since) == ("plan:stale", NOW - timedelta(hours=2))
+
+
+def told(
+    happens: Callable[[int, datetime], None], looked: Callable[[datetime], Iterable[Condition]], quarters: int
+) -> list[tuple[Kind, datetime]]:
+    """Messages of ticks every five minutes, the digest apart, while something happens at each quarter of an hour."""
+    state, messages = State(), []
+    for tick in range(3 * quarters):
+        time = NOW + tick * timedelta(minutes=5)
+        if tick % 3 == 0:
+            happens(tick // 3, time)
+        state, made = reconcile(state, Look.of(looked(time)), time, Policy(SITE.zone))
+        messages += [(each.kind, time) for each in made if each.kind is not Kind.DIGEST]
+    return messages
+
+
+@pytest.mark.parametrize("kind", ["check", "run"])
+def test_what_fails_in_one_window_of_four_is_one_start_at_once_and_one_end(instance, kind):
+    flutters = 8
+
+    def happens(quarter: int, time: datetime) -> None:
+        good = quarter >= flutters or quarter % 4 > 0
+        if kind == "run":
+            ran(instance, DagsterRunStatus.SUCCESS if good else DagsterRunStatus.FAILURE, **LIVE)
+            return
+        key, until = forecast_age.check_key, dg.MetadataValue.timestamp(time)
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(key.asset_key, key.name, good, {"judged_until": until})
+        )
+
+    def looked(time: datetime) -> list[Condition]:
+        return run_conditions(instance, time) if kind == "run" else check_conditions(instance, time)
+
+    [(first, begun), (last, _)] = told(happens, looked, quarters=flutters + 2)
+    assert (first, begun, last) == (Kind.START, NOW, Kind.END)
+
+
+def test_a_plan_that_is_made_once_an_hour_is_one_message(tmp_path):
+    archive = Archive(tmp_path / "archive")
+
+    def happens(quarter: int, time: datetime) -> None:
+        if quarter % 4 == 0:
+            issued(archive, time)
+
+    assert [kind for kind, _ in told(happens, lambda time: system.plan(archive, time), quarters=24)] == [Kind.START]
 
 
 def test_what_cannot_be_looked_at_is_named_and_blinds_its_own_source_alone(instance, tmp_path):
