@@ -5,12 +5,12 @@ door, a gust, a fan that starts), so a closed contact needs several. Where it is
 room, an open window does nothing that a thermometer could see, and nothing is judged.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-import numpy as np
 import pandas as pd
 
-from esus_pipeline.checks.verdict import MOST_WORST, Level, Verdict
+from esus_pipeline.checks.verdict import MOST_WORST, Level, Rule, Verdict
 from esus_pipeline.frames import BUILDING, CLEAN_SERIES, STEP, WEATHER_FORECAST
 from esus_pipeline.readings import Quality, Read, room_frame
 from esus_pipeline.site import Point, Site
@@ -39,6 +39,15 @@ _ADVICE = (
     "stuck open switches heating and learning off; or the heating holds its own against a window that is really open. "
     "Contacts known not to work belong into alerts.known_dead of site.yaml."
 )
+
+_LOSSES = Rule(
+    measure=f"share of its warmth that a room lost in {COOLED / timedelta(minutes=1):.0f} min, its contact closed",
+    unit="%",
+    limit=100 * COOLING,
+    at_least=False,
+    advice=_ADVICE,
+)
+"""What the plot shows; the contacts themselves are judged by how often it happens."""
 
 
 def judge_contacts(read: Read, site: Site, now: datetime) -> Verdict:
@@ -69,19 +78,23 @@ def window_contacts(
     dead = site.alerts.dead(now.astimezone(site.zone).date())
     tables = {room: rows.set_index("timestamp").sort_index() for room, rows in rooms.groupby("room")}
     known = 0
+    losses: list[pd.Series[float]] = []
     rows: list[dict[str, str | int]] = []
     for point in contacts:
         table = tables.get(str(point.room))
         if table is None or table[CONTACT].isna().all():
             continue
         known += 1
-        note = _contradiction(site, table, outdoor, point.id in opened)
+        course = _course(table, outdoor)
+        never_open = point.id not in opened and not (course["open"] > 0).any()
+        note = _contradicts_closed(site, course) if never_open else _contradicts_open(site, course)
         if note:
             silenced = f"known dead: {dead[point.id]}" if point.id in dead else ""
             rows.append({"subject": _name(point), "windows": 0, "note": note, "silenced": silenced})
+            losses += [course["loss"]] if never_open and not silenced else []
     wrong = sum(not row["silenced"] for row in rows)
     rows.sort(key=lambda row: row["silenced"] != "")
-    return Verdict(
+    verdict = Verdict(
         passed=not wrong,
         level=Level.WARNING,
         summary=f"The temperature of the room contradicts {wrong} of {known} window contacts.",
@@ -90,6 +103,7 @@ def window_contacts(
         worst_in_all=len(rows),
         numbers={"contacts": len(contacts), "contacts_with_a_state": known, "contradicted": wrong},
     )
+    return replace(verdict, rule=_LOSSES, windows=_hourly(losses)) if losses else verdict
 
 
 def contacts_of(site: Site) -> list[Point]:
@@ -112,35 +126,51 @@ def _name(point: Point) -> str:
     return f"{point.quantity} of {point.room} ({point.id})"
 
 
-def _contradiction(site: Site, table: pd.DataFrame, outdoor: "pd.Series[float]", opened: bool) -> str:
-    """What the air of one room says against its contact; empty for nothing."""
-    grid = pd.date_range(table.index[0], table.index[-1], freq=STEP)
-    air, state = table["air_temperature"].reindex(grid), table[CONTACT].reindex(grid)
+def _course(table: pd.DataFrame, outdoor: "pd.Series[float]") -> pd.DataFrame:
+    """A room by 15-minute step: air (degC), open, excess over outdoors (K), and the share of it lost within COOLED."""
+    grid, steps = pd.date_range(table.index[0], table.index[-1], freq=STEP), int(COOLED / STEP)
+    air = table["air_temperature"].reindex(grid)
     excess = air - outdoor.reindex(grid)
-    if not opened and not (state > 0).any():
-        losses = _losses(air, excess)
-        if len(losses) >= OCCASIONS:
-            times = ", ".join(f"{moment.tz_convert(site.zone):%a %H:%M}" for moment in losses[-OCCASIONS:])
-            return f"never said open; the room cooled like an open window {len(losses)} times, last {times}"
+    before = excess.shift(steps)
+    loss = ((air.shift(steps) - air) / before).where(before >= COLDER)
+    return pd.DataFrame({"air": air, "open": table[CONTACT].reindex(grid), "excess": excess, "loss": loss})
+
+
+def _contradicts_closed(site: Site, course: pd.DataFrame) -> str:
+    """What the air of a room says against a contact that never said open; empty for nothing."""
+    losses = _losses(course["loss"])
+    if len(losses) < OCCASIONS:
         return ""
-    last = int(HELD / STEP)
-    warm = air.iloc[-last:].min(skipna=False) >= site.comfort.occupied.low
-    cold = excess.iloc[-last:].min(skipna=False) >= MUCH_COLDER
-    if len(grid) >= last and (state.iloc[-last:] > 0).all() and warm and cold:
+    times = ", ".join(f"{moment.tz_convert(site.zone):%a %H:%M}" for moment in losses[-OCCASIONS:])
+    return f"never said open; the room cooled like an open window {len(losses)} times, last {times}"
+
+
+def _contradicts_open(site: Site, course: pd.DataFrame) -> str:
+    """What the air of a room says against a contact that has said open for long; empty for nothing."""
+    steps = int(HELD / STEP)
+    last = course.iloc[-steps:]
+    coolest, least = last["air"].min(skipna=False), last["excess"].min(skipna=False)
+    warm, cold = coolest >= site.comfort.occupied.low, least >= MUCH_COLDER
+    if len(last) == steps and (last["open"] > 0).all() and warm and cold:
         return (
             f"has said open for {HELD / timedelta(hours=1):.0f} h and more; the room stayed above "
-            f"{air.iloc[-last:].min():.1f} degC with {excess.iloc[-last:].min():.0f} K less outside"
+            f"{coolest:.1f} degC with {least:.0f} K less outside"
         )
     return ""
 
 
-def _losses(air: "pd.Series[float]", excess: "pd.Series[float]") -> list[pd.Timestamp]:
+def _losses(loss: "pd.Series[float]") -> list[pd.Timestamp]:
     """When the room lost more of its warmth than a closed one does, each APART from the one before."""
-    steps = int(COOLED / STEP)
-    before = excess.shift(steps)
-    fast = (before >= COLDER) & (air.shift(steps) - air >= COOLING * before)
     losses: list[pd.Timestamp] = []
-    for moment in air.index[np.flatnonzero(fast)]:
+    for moment in loss.index[loss >= COOLING]:
         if not losses or moment - losses[-1] >= APART:
             losses.append(moment)
     return losses
+
+
+def _hourly(losses: "list[pd.Series[float]]") -> pd.DataFrame:
+    """The greatest loss of each hour in any of the rooms, as windows of _LOSSES."""
+    greatest = pd.concat(losses, axis=1).max(axis=1).clip(lower=0).resample("1h").max() * 100
+    return pd.DataFrame(
+        {"window": greatest.index, "value": greatest.to_numpy(), "failed": _LOSSES.fails(greatest).to_numpy()}
+    )

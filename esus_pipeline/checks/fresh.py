@@ -1,27 +1,35 @@
 """How old is the newest reading now? A run can succeed for ever without a new reading; this looks at the data."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
 
-from esus_pipeline.checks.verdict import MOST_WORST, Level, Verdict
+from esus_pipeline.checks.verdict import MOST_WORST, Level, Rule, Verdict
+from esus_pipeline.frames import STEP
 from esus_pipeline.quality import FINAL
 from esus_pipeline.site import Site
 
-LATE = timedelta(hours=1)
-"""A building whose newest reading is older than this delivers late or not at all."""
+FRESHNESS = Rule(
+    measure="age of the building's newest reading",
+    unit="min",
+    limit=60.0,
+    at_least=False,
+    advice="Is the building's system delivering at all? Late readings are taken in by themselves.",
+)
 LOOK_BACK = timedelta(days=2)
 """How far back the newest readings are looked for."""
 
 
-def freshness(site: Site, newest: "pd.Series[pd.Timestamp]", now: datetime) -> Verdict:
+def freshness(site: Site, readings: pd.DataFrame, now: datetime) -> Verdict:
     """Whether the building's newest reading is young enough; the worst are the controllers.
 
     Args:
         site: the building.
-        newest: newest time stamp of a reading, by point id, of those heard within LOOK_BACK.
+        readings: point_id and timestamp of what was heard within LOOK_BACK.
         now: the instant to judge at.
     """
+    newest = readings.groupby("point_id")["timestamp"].max()
     by_controller: dict[str, list[int]] = {}
     for point in site.points:
         by_controller.setdefault(point.controller, []).append(point.id)
@@ -31,15 +39,13 @@ def freshness(site: Site, newest: "pd.Series[pd.Timestamp]", now: datetime) -> V
         ages[controller] = _minutes(now - heard.max()) if len(heard) else float("inf")
     youngest = min(ages.values(), default=float("inf"))
     worst = sorted(ages.items(), key=lambda each: -each[1])
-    passed = youngest <= LATE.total_seconds() / 60
-    return Verdict(
+    passed = youngest <= FRESHNESS.limit
+    verdict = Verdict(
         passed=passed,
-        level=Level.ERROR if youngest > FINAL.total_seconds() / 60 else Level.WARNING,
+        level=Level.ERROR if youngest > _minutes(FINAL) else FRESHNESS.level,
         summary=f"The newest reading of the building is {_age(youngest)} old at {now:%Y-%m-%d %H:%M} UTC, expected at "
-        f"most {_age(_minutes(LATE))}.",
-        advice=""
-        if passed
-        else "Is the building's system delivering at all? Late readings are taken in by themselves.",
+        f"most {_age(FRESHNESS.limit)}.",
+        advice="" if passed else FRESHNESS.advice,
         worst=tuple(
             {"subject": name, "windows": 0, "note": f"newest reading {_age(age)} old", "silenced": ""}
             for name, age in worst[:MOST_WORST]
@@ -48,6 +54,18 @@ def freshness(site: Site, newest: "pd.Series[pd.Timestamp]", now: datetime) -> V
         numbers={"points_heard_in_two_days": len(newest), "points": len(site.points)}
         | ({} if youngest == float("inf") else {"newest_reading_age_minutes": round(youngest, 1)}),
     )
+    if passed or readings.empty:
+        return verdict
+    return replace(verdict, rule=FRESHNESS, windows=_course(readings, now))
+
+
+def _course(readings: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """How old the newest reading was at each quarter of an hour of LOOK_BACK, by its stamp, however late it came."""
+    times = pd.DataFrame({"window": pd.date_range(end=now, periods=LOOK_BACK // STEP + 1, freq=STEP, unit="us")})
+    stamps = pd.DatetimeIndex(readings["timestamp"].unique()).as_unit("us").sort_values()
+    course = pd.merge_asof(times, pd.DataFrame({"window": stamps, "newest": stamps}), on="window")
+    course["value"] = (course["window"] - course["newest"]).dt.total_seconds() / 60
+    return course.assign(failed=FRESHNESS.fails(course["value"]))
 
 
 def _minutes(span: timedelta) -> float:

@@ -172,7 +172,7 @@ def freshness(site: SiteResource, data: DataResource) -> AssetCheckResult:
 
     def judge() -> checks.Verdict:
         rows = archive.read(RAW_BMS_READINGS, time - fresh.LOOK_BACK, None, columns=["point_id", "timestamp"])
-        return checks.freshness(building, rows.groupby("point_id")["timestamp"].max(), time)
+        return checks.freshness(building, rows, time)
 
     return _result(building, checks.Level.WARNING, time, judge)
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from esus_pipeline import checks
-from esus_pipeline.checks.contacts import CONTACT, contacts_of, outdoor_temperature
+from esus_pipeline.checks.contacts import CONTACT, OCCASIONS, contacts_of, outdoor_temperature
+from esus_pipeline.checks.plot import verdict_plot
 from esus_pipeline.frames import BUILDING, RAW_BMS_READINGS
 from esus_pipeline.readings import clean, room_table
 from esus_pipeline.simulator import week
@@ -70,6 +71,7 @@ def test_honest_contacts_are_never_contradicted(honest, aired):
     for case in (honest, aired):
         verdict = judged(*case)
         assert verdict.passed, verdict.worst
+        assert verdict_plot(SITE, verdict) == ""
         assert verdict.numbers["contacts_with_a_state"] == 6
     assert (aired[0][CONTACT] > 0).any()
 
@@ -79,6 +81,8 @@ def test_a_contact_that_says_closed_while_the_room_is_aired_is_found(aired):
     assert not verdict.passed
     assert verdict.numbers["contradicted"] >= 4
     assert "never said open; the room cooled like an open window" in str(verdict.worst[0]["note"])
+    assert len(verdict.windows) <= 24 * 7
+    assert verdict_plot(SITE, verdict).count('class="failed"') >= OCCASIONS
     rooms, said, outdoor, end = stuck(aired, 0.0)
     moment = said.groupby("point_id").head(1).assign(value=1.0)  # it has been seen open for an instant: it works
     assert judged(rooms, pd.concat([said, moment]), outdoor, end).passed

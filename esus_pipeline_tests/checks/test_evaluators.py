@@ -1,5 +1,6 @@
 """What the checks say of tables with known faults: pure functions, no Dagster."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -231,12 +232,17 @@ def test_days_become_one_verdict_and_a_missing_day_is_nothing_to_judge():
     ("minutes", "passed", "level"), [(20, True, "warning"), (100, False, "warning"), (600, False, "error")]
 )
 def test_freshness_looks_at_the_newest_reading_and_not_at_the_run(minutes, passed, level):
-    newest = pd.Series({SITE.points[0].id: pd.Timestamp(DAY - timedelta(minutes=minutes))})
-    verdict = checks.freshness(SITE, newest, DAY)
+    heard = pd.date_range(end=DAY - timedelta(minutes=minutes), periods=20, freq="1h", unit="us")
+    readings = pd.DataFrame({"point_id": SITE.points[0].id, "timestamp": heard})
+    verdict = checks.freshness(SITE, readings, DAY)
     assert (verdict.passed, verdict.level) == (passed, level)
     assert "old at 2026-06-21 00:00 UTC, expected at most 60 min" in verdict.summary
     assert verdict.worst[0]["note"] == "newest reading more than 2 days old"
-    assert not checks.freshness(SITE, newest[:0], DAY).passed
+    plot = verdict_plot(SITE, verdict)
+    assert plot.count('class="failed"') == (0 if passed else math.ceil((minutes - 60) / 15))
+    assert passed is (plot == "")
+    nothing = checks.freshness(SITE, readings[:0], DAY)
+    assert (nothing.passed, verdict_plot(SITE, nothing)) == (False, "")
 
 
 def listed(site: Site = SITE, extra: dict[int, str] | None = None) -> pd.DataFrame:

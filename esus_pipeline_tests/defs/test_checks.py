@@ -89,14 +89,16 @@ def test_one_window_and_a_range_are_judged_by_one_evaluation_of_each_check(insta
     assert "windows" not in single["clean_series", "completeness"].metadata
 
 
-def test_points_that_fall_silent_are_named_in_a_capped_table(instance, tmp_path, monkeypatch):
+def test_points_that_fall_silent_are_named_in_a_capped_table_with_a_plot_of_the_day_before(
+    instance, tmp_path, monkeypatch
+):
     set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)
     resources = given(tmp_path, "http://127.0.0.1:9")
     site = resources["site"].load()
     rows = pd.DataFrame(
         [
             {
-                "window": pd.Timestamp(WINDOW),
+                "window": pd.Timestamp(window),
                 "point_id": point.id,
                 "room": point.room,
                 "quantity": point.quantity,
@@ -108,6 +110,7 @@ def test_points_that_fall_silent_are_named_in_a_capped_table(instance, tmp_path,
                 "controller_late_minutes": 5.0,
                 "controller_bound_minutes": 45.0,
             }
+            for window in (WINDOW - STEP, WINDOW)
             for point in site.points
         ]
     )
@@ -123,6 +126,8 @@ def test_points_that_fall_silent_are_named_in_a_capped_table(instance, tmp_path,
     assert (each.passed, each.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert len(each.metadata["worst"].records) == 50
     assert each.metadata["worst_in_all"].value == len(site.points)
+    assert "windows" not in each.metadata
+    assert each.metadata["plot"].value.startswith("![plot](data:image/svg+xml;base64,")
 
 
 def drifted(instance: DagsterInstance, folder: Path) -> AssetCheckEvaluation:
