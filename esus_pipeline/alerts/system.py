@@ -1,4 +1,4 @@
-"""Conditions of what the pipeline keeps: its states, its plan, its disk. Pure reading of the archive; no Dagster.
+"""Conditions of what the pipeline keeps: states, plan, the building's list of points, disk. It reads files; no Dagster.
 
 A look that cannot be made raises Blind: what it told before is then neither over nor new.
 """
@@ -6,12 +6,15 @@ A look that cannot be made raises Blind: what it told before is then neither ove
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 
 from esus_pipeline.alerts.condition import SETTLE, Condition, Severity
 from esus_pipeline.alerts.points import point_conditions
 from esus_pipeline.archive import Archive
+from esus_pipeline.checks import listing
+from esus_pipeline.checks.drift import ADVICE, differences
 from esus_pipeline.frames import POINT_STATE, SHADE_SETPOINT_SCHEDULE, STEP, Frame
 from esus_pipeline.site import Site
 
@@ -20,6 +23,8 @@ OLDEST_STATES = timedelta(hours=1)
 OLDEST_PLAN = timedelta(minutes=50)
 """A plan is made every 15 minutes; three missed ones are no hiccup."""
 LEAST_FREE_BYTES = 2 * 2**30
+MOST_DIFFERENCES = 50
+"""Points of the building's list that are told of one by one; the rest is counted."""
 
 
 class Blind(Exception):  # noqa: N818  # no error, but that nothing could be seen
@@ -51,6 +56,30 @@ def plan(archive: Archive, now: datetime) -> Iterator[Condition]:
             link="/assets/shade_setpoint_schedule",
             settle=SETTLE,
         )
+
+
+def point_list(site: Site, path: Path, now: datetime) -> Iterator[Condition]:
+    """Points that vanished from the building's list, were renamed or are new in it; none without a list at `path`."""
+    kept = listing.last(path)
+    found = differences(site, kept, now) if kept is not None else []
+    for each in found[:MOST_DIFFERENCES]:
+        yield _in_list(f"{each.kind}:{each.point}", f"{each.subject}: {each.note}", each.since, (each.point,))
+    if found[MOST_DIFFERENCES:]:
+        yield _in_list("more", f"{len(found) - MOST_DIFFERENCES} more points vanished, were renamed or are new")
+
+
+def _in_list(name: str, summary: str, since: datetime | None = None, points: tuple[int, ...] = ()) -> Condition:
+    return Condition(
+        key=f"listed:{name}",
+        source="point list",
+        group="the building's list of points",
+        severity=Severity.WARNING,
+        summary=summary,
+        advice=ADVICE,
+        since=since,
+        link="/assets/raw_bms_readings?view=checks&checkDetail=schema_drift",
+        points=points,
+    )
 
 
 def disk(archive: Archive) -> Iterator[Condition]:

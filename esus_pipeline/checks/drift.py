@@ -4,8 +4,10 @@ Belongs here: comparing lists. The last list is kept between looks, so that the 
 point that is new can be told from one that was never wanted.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import pandas as pd
 
@@ -17,7 +19,7 @@ ASK_EVERY = timedelta(hours=6)
 NEWS = timedelta(days=7)
 """How long a point that the site does not have counts as new."""
 
-_ADVICE = (
+ADVICE = (
     "Correct points.csv: give renamed points their new path, vanished ones their new id (a log that is made anew gets "
     "one), add new ones that are wanted. esus doctor compares the lists, too."
 )
@@ -50,6 +52,49 @@ class Listing:
         return cls(now, points[["point_id", "path", "first_seen", "gone"]])
 
 
+class Kind(StrEnum):
+    """How a point of the site and of the building's list can differ."""
+
+    VANISHED = "vanished"
+    RENAMED = "renamed"
+    NEW = "new"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One point of which the site and the building's list say different things."""
+
+    kind: Kind
+    point: int
+    subject: str
+    note: str
+    since: datetime | None = None
+    """When it was first seen in the list, of a new one."""
+
+
+def differences(site: Site, listing: Listing, now: datetime) -> list[Difference]:
+    """Where the site's points and the building's list differ: those that the site knows, then the new ones by age."""
+    points = listing.points
+    there = points[~points["gone"].astype(bool)]
+    paths = dict(zip(there["point_id"].astype(int), there["path"], strict=True))
+    ids = {path: point for point, path in paths.items()}
+    found = []
+    for point in site.points:
+        subject = f"{point.quantity} of {point.room or 'building'} ({point.id})"
+        if point.id not in paths:
+            again = ids.get(point.path)
+            note = f"vanished{f'; its path has the id {again} now' if again else ''}"
+            found.append(Difference(Kind.VANISHED, point.id, subject, note))
+        elif paths[point.id] != point.path:
+            note = f"renamed from {point.path} to {paths[point.id]}"
+            found.append(Difference(Kind.RENAMED, point.id, subject, note))
+    fresh = there[(now - there["first_seen"] <= NEWS) & ~there["point_id"].isin(list(site.point_ids))]
+    return found + [
+        Difference(Kind.NEW, point, f"point {point}", f"new: {path}", since.to_pydatetime())
+        for since, point, path in sorted(zip(fresh["first_seen"], fresh["point_id"], fresh["path"], strict=True))
+    ]
+
+
 def drift(site: Site, listing: Listing | None, now: datetime) -> Verdict:
     """What differs between the site's points and the building's list. New points are named and fail nothing.
 
@@ -58,44 +103,30 @@ def drift(site: Site, listing: Listing | None, now: datetime) -> Verdict:
     """
     if listing is None:
         return Verdict(passed=True, level=Level.WARNING, summary=f"{_NO_ANSWER}; nothing is judged.", advice="")
-    points = listing.points
-    there = points[~points["gone"].astype(bool)]
-    paths = dict(zip(there["point_id"].astype(int), there["path"], strict=True))
-    ids = {path: point for point, path in paths.items()}
+    found = differences(site, listing, now)
     dead = site.alerts.dead(now.astimezone(site.zone).date())
-    rows: list[tuple[str, str, str]] = []
-    vanished = renamed = 0
-    for point in site.points:
-        silenced = f"known dead: {dead[point.id]}" if point.id in dead else ""
-        subject = f"{point.quantity} of {point.room or 'building'} ({point.id})"
-        if point.id not in paths:
-            vanished += not silenced
-            again = ids.get(point.path)
-            rows.append((subject, f"vanished{f'; its path has the id {again} now' if again else ''}", silenced))
-        elif paths[point.id] != point.path:
-            renamed += not silenced
-            rows.append((subject, f"renamed from {point.path} to {paths[point.id]}", silenced))
-    known = set(site.point_ids)
-    fresh = there[(now - there["first_seen"] <= NEWS) & ~there["point_id"].isin(list(known))]
-    rows += [(f"point {row.point_id}", f"new: {row.path}", "") for row in fresh.itertuples()]
-    passed = not (vanished or renamed)
+    counts = Counter(each.kind for each in found if each.point not in dead)
+    passed = not (counts[Kind.VANISHED] or counts[Kind.RENAMED])
     old = f" {_NO_ANSWER}; this one is of {listing.asked_at:%Y-%m-%d %H:%M} UTC." if listing.due(now) else ""
-    rows.sort(key=lambda row: row[2] != "")
     return Verdict(
         passed=passed,
         level=Level.WARNING,
-        summary=f"{vanished} points vanished, {renamed} renamed, {len(fresh)} new in the building's list.{old}",
-        advice="" if passed and fresh.empty else _ADVICE,
+        summary=f"{counts[Kind.VANISHED]} points vanished, {counts[Kind.RENAMED]} renamed, {counts[Kind.NEW]} new "
+        f"in the building's list.{old}",
+        advice=ADVICE if counts.total() else "",
         worst=tuple(
-            {"subject": subject, "windows": 0, "note": note, "silenced": silenced}
-            for subject, note, silenced in rows[:MOST_WORST]
+            {
+                "subject": each.subject,
+                "windows": 0,
+                "note": each.note,
+                "silenced": f"known dead: {dead[each.point]}" if each.point in dead else "",
+            }
+            for each in sorted(found, key=lambda each: each.point in dead)[:MOST_WORST]
         ),
-        worst_in_all=len(rows),
+        worst_in_all=len(found),
         numbers={
-            "vanished": vanished,
-            "renamed": renamed,
-            "new": len(fresh),
-            "listed": len(there),
+            **{kind.value: counts[kind] for kind in Kind},
+            "listed": int((~listing.points["gone"].astype(bool)).sum()),
             "asked_at": listing.asked_at.isoformat(),
         },
     )

@@ -16,7 +16,7 @@ def current(path: Path, ask: Callable[[], pd.DataFrame | None], now: datetime) -
 
     Where `ask` gives None, nobody answered: then it is the kept list however old, or None where there is none.
     """
-    kept = _read(path)
+    kept = last(path)
     if kept is not None and not kept.due(now):
         return kept
     answer = ask()
@@ -28,7 +28,7 @@ def current(path: Path, ask: Callable[[], pd.DataFrame | None], now: datetime) -
     return fresh
 
 
-def _read(path: Path) -> Listing | None:
+def last(path: Path) -> Listing | None:
     """The kept list; None where there is none, or none that can be read: the next answer begins it anew."""
     try:
         data = json.loads(path.read_bytes())

@@ -14,7 +14,6 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from esus_pipeline import connect
 from esus_pipeline.alerts import SETTLE, Condition, Look, Severity, system
-from esus_pipeline.archive import Archive
 from esus_pipeline.defs.backlog import Backlog
 from esus_pipeline.defs.checks import ALERTING, WHAT_TO_DO, judged_until, newest_evaluation
 from esus_pipeline.defs.common import REPAIR_TAG, SENSOR_STATUS, now
@@ -43,7 +42,7 @@ def alert_sensor(context: dg.SensorEvaluationContext, site: SiteResource, data: 
     """Look everywhere, tell by mail and chat what began and what is over, and let the heart beat."""
     building = site.load()
     alerts = replace(connect.alerts(data.settings(), building), clock=now)
-    tick = alerts.tick(look(context.instance, building, data.archive(), now()))
+    tick = alerts.tick(look(context.instance, building, data, now()))
     for message in tick.messages:
         context.log.info(f"{message.kind}: {message.title}")
     for problem in tick.problems:
@@ -56,11 +55,13 @@ def alert_sensor(context: dg.SensorEvaluationContext, site: SiteResource, data: 
     )
 
 
-def look(instance: DagsterInstance, site: Site, archive: Archive, time: datetime) -> Look:
+def look(instance: DagsterInstance, site: Site, data: DataResource, time: datetime) -> Look:
     """One look at everything; what cannot be looked at is named, and costs nobody else his look."""
+    archive = data.archive()
     looks: dict[str, Callable[[], Iterable[Condition]]] = {
         "points": lambda: system.points(site, archive, time),
         "plan": lambda: system.plan(archive, time),
+        "point list": lambda: system.point_list(site, data.point_list, time),
         "disk": lambda: system.disk(archive),
         "runs": lambda: run_conditions(instance, time),
         "automation": lambda: automation_conditions(instance),

@@ -271,10 +271,10 @@ ALERTING = [
     dg.AssetCheckKey(weather_forecast.key, "age"),
     dg.AssetCheckKey(weather_forecast.key, "plausibility"),
     dg.AssetCheckKey(shade_setpoint_schedule.key, "publishable"),
-    dg.AssetCheckKey(raw_bms_readings.key, "schema_drift"),
     dg.AssetCheckKey(clean_series.key, "window_contacts"),
 ]
-"""Checks of which people are told when they fail; of points and controllers the point states tell, one by one."""
+"""Checks of which people are told when they fail; of points and controllers the point states tell, of the
+building's list that list, one by one."""
 
 CHECKS = [
     completeness,

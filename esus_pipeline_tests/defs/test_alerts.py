@@ -14,8 +14,9 @@ from dagster._utils.error import SerializableErrorInfo
 
 from esus_pipeline.alerts import Condition, Look, system
 from esus_pipeline.alerts.reconcile import Policy, reconcile
-from esus_pipeline.alerts.state import Kind, State
+from esus_pipeline.alerts.state import Kind, Message, State
 from esus_pipeline.archive import Archive
+from esus_pipeline.checks import listing
 from esus_pipeline.defs import alerts
 from esus_pipeline.defs.alerts import (
     alert_sensor,
@@ -29,7 +30,7 @@ from esus_pipeline.defs.backlog import Backlog
 from esus_pipeline.defs.checks import forecast_age
 from esus_pipeline.defs.common import REPAIR_TAG
 from esus_pipeline.defs.partitions import floor
-from esus_pipeline.defs.resources import resources
+from esus_pipeline.defs.resources import DataResource, resources
 from esus_pipeline.frames import POINT_STATE, SHADE_SETPOINT_SCHEDULE, STEP
 from esus_pipeline.settings import Settings
 from esus_pipeline.site import load_site
@@ -145,16 +146,16 @@ def issued(archive: Archive, at: datetime) -> None:
 
 
 def test_a_stale_plan_is_wrong_and_a_fresh_installation_is_not(instance, tmp_path):
-    archive = Archive(tmp_path / "archive")
-    assert look(instance, SITE, archive, NOW).conditions == ()
-    issued(archive, NOW - timedelta(hours=2))
-    [condition] = look(instance, SITE, archive, NOW).conditions
+    data = DataResource(data_dir=str(tmp_path))
+    assert look(instance, SITE, data, NOW).conditions == ()
+    issued(data.archive(), NOW - timedelta(hours=2))
+    [condition] = look(instance, SITE, data, NOW).conditions
     assert (condition.key, condition.since) == ("plan:stale", NOW - timedelta(hours=2))
 
 
 def told(
     happens: Callable[[int, datetime], None], looked: Callable[[datetime], Iterable[Condition]], quarters: int
-) -> list[tuple[Kind, datetime]]:
+) -> list[Message]:
     """Messages of ticks every five minutes, the digest apart, while something happens at each quarter of an hour."""
     state, messages = State(), []
     for tick in range(3 * quarters):
@@ -162,7 +163,7 @@ def told(
         if tick % 3 == 0:
             happens(tick // 3, time)
         state, made = reconcile(state, Look.of(looked(time)), time, Policy(SITE.zone))
-        messages += [(each.kind, time) for each in made if each.kind is not Kind.DIGEST]
+        messages += [each for each in made if each.kind is not Kind.DIGEST]
     return messages
 
 
@@ -183,8 +184,8 @@ def test_what_fails_in_one_window_of_four_is_one_start_at_once_and_one_end(insta
     def looked(time: datetime) -> list[Condition]:
         return run_conditions(instance, time) if kind == "run" else check_conditions(instance, time)
 
-    [(first, begun), (last, _)] = told(happens, looked, quarters=flutters + 2)
-    assert (first, begun, last) == (Kind.START, NOW, Kind.END)
+    start, end = told(happens, looked, quarters=flutters + 2)
+    assert (start.kind, start.created_at, end.kind) == (Kind.START, NOW, Kind.END)
 
 
 def test_a_plan_that_is_made_once_an_hour_is_one_message(tmp_path):
@@ -194,18 +195,51 @@ def test_a_plan_that_is_made_once_an_hour_is_one_message(tmp_path):
         if quarter % 4 == 0:
             issued(archive, time)
 
-    assert [kind for kind, _ in told(happens, lambda time: system.plan(archive, time), quarters=24)] == [Kind.START]
+    [start] = told(happens, lambda time: system.plan(archive, time), quarters=24)
+    assert start.kind is Kind.START
+
+
+def test_points_that_differ_in_the_buildings_list_are_named_once_in_one_message(instance, tmp_path):
+    data = DataResource(data_dir=str(tmp_path))
+    paths = {point.id: point.path for point in SITE.points}
+    gone = SITE.points[0]
+
+    def listed(new: int) -> pd.DataFrame:
+        there = {id: path for id, path in paths.items() if id != gone.id or not new}
+        there |= {number: f"/new/{number}" for number in range(1, new + 1)}
+        return pd.DataFrame({"point_id": list(there), "path": list(there.values())})
+
+    def happens(quarter: int, time: datetime) -> None:
+        if quarter in (0, 50):
+            answer = listed(2 if quarter == 0 else 3)
+            listing.current(data.point_list, lambda: answer, time)
+
+    listing.current(data.point_list, lambda: listed(0), NOW - timedelta(days=1))
+    first, second = told(happens, lambda time: look(instance, SITE, data, time).conditions, quarters=60)
+    said = [entry.summary for entry in first.sections[0].entries]
+    assert (first.kind, first.created_at) == (Kind.START, NOW)
+    assert sorted(said) == [
+        f"{gone.quantity} of {gone.room or 'building'} ({gone.id}): vanished",
+        "point 1: new: /new/1",
+        "point 2: new: /new/2",
+    ]
+    assert [entry.summary for entry in second.sections[0].entries] == ["point 3: new: /new/3"]
+    listing.current(data.point_list, lambda: listed(200), NOW + timedelta(days=1))
+    found = list(system.point_list(SITE, data.point_list, NOW + timedelta(days=1)))
+    assert len(found) == system.MOST_DIFFERENCES + 1
+    assert found[-1].summary == "151 more points vanished, were renamed or are new"
+    assert look(instance, SITE, DataResource(data_dir=str(tmp_path / "elsewhere")), NOW).conditions == ()
 
 
 def test_what_cannot_be_looked_at_is_named_and_blinds_its_own_source_alone(instance, tmp_path):
-    archive = Archive(tmp_path / "archive")
-    judged(archive, NOW - timedelta(hours=5))
-    seen = look(instance, SITE, archive, NOW)
+    data = DataResource(data_dir=str(tmp_path))
+    judged(data.archive(), NOW - timedelta(hours=5))
+    seen = look(instance, SITE, data, NOW)
     assert seen.blind == {"points"}
     assert [condition.key for condition in seen.conditions] == ["look:points"]
     for path in (tmp_path / "archive" / "point_states").glob("*.parquet"):
         path.write_bytes(b"damage")
-    seen = look(instance, SITE, archive, NOW)
+    seen = look(instance, SITE, data, NOW)
     assert seen.blind == {"points"}
     assert {condition.key for condition in seen.conditions} >= {"look:points"}
 

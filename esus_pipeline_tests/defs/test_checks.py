@@ -13,7 +13,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.control import course
 from esus_pipeline.defs import checks
 from esus_pipeline.defs.alerts import check_conditions
-from esus_pipeline.defs.checks import CHECKS, publishable, schema_drift
+from esus_pipeline.defs.checks import CHECKS, publishable, schema_drift, window_contacts
 from esus_pipeline.defs.jobs import ASSETS
 from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags
 from esus_pipeline.defs.plan import shade_setpoint_schedule
@@ -130,11 +130,11 @@ def test_points_that_fall_silent_are_named_in_a_capped_table_with_a_plot_of_the_
     assert each.metadata["plot"].value.startswith("![plot](data:image/svg+xml;base64,")
 
 
-def drifted(instance: DagsterInstance, folder: Path) -> AssetCheckEvaluation:
-    """The evaluation of schema_drift while nobody answers for the building."""
+def judged(instance: DagsterInstance, folder: Path, check: dg.AssetChecksDefinition) -> AssetCheckEvaluation:
+    """The evaluation of one check while nobody answers for the building."""
     result = dg.materialize(
-        [*ASSETS, schema_drift],
-        selection=dg.AssetSelection.checks(schema_drift),
+        [*ASSETS, check],
+        selection=dg.AssetSelection.checks(check),
         instance=instance,
         resources=given(folder, "http://127.0.0.1:9"),
         tags=range_tags(key_of(WINDOW), key_of(WINDOW)),
@@ -150,21 +150,20 @@ def test_a_check_that_breaks_fails_and_the_run_goes_on(instance, tmp_path, monke
     def broken(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(checks.listing, "current", broken)
-    each = drifted(instance, tmp_path)
+    monkeypatch.setattr(checks.checks, "judge_contacts", broken)
+    each = judged(instance, tmp_path, window_contacts)
     assert not each.passed
     assert "could not be judged: OSError" in str(each.description)
     [condition] = check_conditions(instance, datetime.now(UTC))
-    assert condition.summary == "raw_bms_readings: the check schema_drift failed"
+    assert condition.summary == "clean_series: the check window_contacts failed"
 
 
-def test_a_building_that_does_not_answer_has_not_drifted_and_nobody_is_told(instance, tmp_path, monkeypatch):
+def test_a_building_that_does_not_answer_has_not_drifted(instance, tmp_path, monkeypatch):
     set_credentials(monkeypatch, "http://127.0.0.1:9", CANARY)  # nobody answers there
-    each = drifted(instance, tmp_path)
+    each = judged(instance, tmp_path, schema_drift)
     assert each.passed
     assert "gave no list when it was asked; nothing is judged" in str(each.description)
     assert CANARY not in str(each)
-    assert check_conditions(instance, datetime.now(UTC)) == []
 
 
 @dg.asset(deps=[shade_setpoint_schedule], partitions_def=WINDOWS, backfill_policy=dg.BackfillPolicy.single_run())
