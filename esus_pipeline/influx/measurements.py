@@ -16,6 +16,7 @@ from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     BUILDING,
     CLEAN_SERIES,
+    GAP,
     POINT_STATE,
     SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
@@ -25,12 +26,13 @@ from esus_pipeline.frames import (
     Frame,
 )
 from esus_pipeline.influx.lines import Shape
-from esus_pipeline.quality import STATE_CODES
+from esus_pipeline.quality import MEMORY, REVISED, STATE_CODES
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
 from esus_pipeline.weather import MAX_AGE
 
 _DAY = timedelta(days=1)
+_EPOCH = pd.Timestamp(0, tz="UTC")
 _REACH = timedelta(hours=61)
 """An issue is about no time later than this after it became known."""
 
@@ -92,9 +94,24 @@ def in_force(frame: Frame, what: tuple[str, ...] = (), back: timedelta | None = 
 
 
 def _states(archive: Archive, site: Site, start: datetime, end: datetime) -> Iterator[pd.DataFrame]:
-    """What every point is believed to be, with the number that dashboards colour by."""
+    """What every point is believed to be, with the number that dashboards colour by and since when as a number."""
     for rows in of_windows(lambda _: POINT_STATE)(archive, site, start, end):
-        yield rows.assign(state_code=rows["state"].map(STATE_CODES))
+        since = (rows["since"] - _EPOCH).dt.total_seconds() * 1000
+        yield rows.assign(state_code=rows["state"].map(STATE_CODES), since_ms=since)
+
+
+def _gaps(archive: Archive, site: Site, start: datetime, end: datetime) -> Iterator[pd.DataFrame]:
+    """Gaps of the ledger that judging the windows can have changed, back to the oldest that is looked for."""
+    points = pd.DataFrame(
+        [(point.id, point.room or BUILDING, point.quantity, point.controller) for point in site.points]
+    )
+    names = points.set_axis(["point_id", "room", "quantity", "controller"], axis=1)
+    touched = pd.Timestamp(start - REVISED)
+    for _, rows in archive.read_days(GAP, start - MEMORY, end):
+        open_then = rows["gap_end"].isna() | (rows["gap_end"] > touched)
+        found = rows[open_then | (rows["gap_start"] > touched)]
+        minutes = (found["gap_end"] - found["gap_start"]).dt.total_seconds() / 60
+        yield found.assign(minutes=minutes).merge(names, on="point_id")
 
 
 def _judged_days(archive: Archive, site: Site, start: datetime, end: datetime) -> Iterator[pd.DataFrame]:
@@ -134,9 +151,10 @@ _STATE = Shape(
     "point_state",
     "window",
     ("room", "quantity", "point_id", "controller"),
-    ("age_minutes", "bound_minutes", "state_code"),
+    ("age_minutes", "bound_minutes", "since_ms", "state_code"),
     ("state",),
 )
+_GAP = Shape("gap", "gap_start", ("room", "quantity", "point_id", "controller"), ("minutes",), ("state",))
 _SAVINGS = Shape(
     "savings",
     "day",
@@ -181,6 +199,6 @@ SINKS: dict[str, tuple[Measurement, ...]] = {
         Measurement(lambda _: _SCHEDULE, in_force(SHADE_SETPOINT_SCHEDULE, ("room",))),
         Measurement(lambda _: _SAVINGS, _judged_days),
     ),
-    "influx_point_state": (Measurement(lambda _: _STATE, _states),),
+    "influx_point_state": (Measurement(lambda _: _STATE, _states), Measurement(lambda _: _GAP, _gaps)),
 }
 """What each sink asset delivers."""

@@ -1,10 +1,10 @@
 """Whom to believe: every point's rhythm, its state in every window, the ledger of gaps. Pure functions on frames."""
 
 from esus_pipeline.quality.bounds import Bounds, bounds, controllers, silent_by_nature
-from esus_pipeline.quality.context import new_versions, versions
+from esus_pipeline.quality.context import MEMORY, new_versions, versions
 from esus_pipeline.quality.gaps import gaps, ledger
 from esus_pipeline.quality.heard import Heard
-from esus_pipeline.quality.judgement import Walk
+from esus_pipeline.quality.judgement import REVISED, Walk
 from esus_pipeline.quality.lateness import Arrived, learn_lateness
 from esus_pipeline.quality.progress import Progress, away, progress
 from esus_pipeline.quality.rhythm import TRAINING, learn
@@ -18,6 +18,8 @@ from esus_pipeline.quality.states import (
 
 __all__ = [
     "FINAL",
+    "MEMORY",
+    "REVISED",
     "STATE_CODES",
     "SURE",
     "TRAINING",

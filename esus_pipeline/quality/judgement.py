@@ -5,7 +5,7 @@ the steps.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from esus_pipeline.quality.gaps import REVISION, gaps, ledger
 from esus_pipeline.quality.states import judge
 from esus_pipeline.readings import Read
 from esus_pipeline.site import Site
+
+REVISED: timedelta = REVISION + 2 * LONGEST
+"""Judging windows changes no gap that began longer than this before them, but for those that were open then."""
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Walk:
         before = self._before if self._reached == start else None
         heard = context.heard(self.read, self.site, start, end, rhythm, before)
         states = judge(self.site, heard, limits, start, end)
-        stored = self.read(GAP, start - REVISION - 2 * LONGEST, end)
+        stored = self.read(GAP, start - REVISED, end)
         found = gaps(self.site, heard, limits, start, end)
         rows = ledger(stored, found, heard, self.site, end)
         self._before, self._reached = context.newest_at(heard, self.site, end - context.LOOK_BACK), end

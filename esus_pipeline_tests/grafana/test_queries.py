@@ -196,6 +196,11 @@ def test_the_quality_dashboard_shows_every_state_whose_it_is_and_every_check(fil
     assert ages[6023] is None
     assert 510 < ages[6397] < 660
     assert 150 < ages[249781] < 240
+    silent = now - pd.to_datetime(table[6397]["Since"], unit="ms", utc=True)
+    assert timedelta(minutes=510) < silent < timedelta(minutes=690)
+    gaps = {int(row["Point"]): (row["State"], row["Length"]) for row in answers["Gaps"][0]}
+    assert gaps[6397] == ("missing", None)
+    assert gaps[249781] == ("late", None)
     checks = {(row["Asset"], row["Check"]): row for [rows] in [answers["Asset checks"]] for row in rows}
     assert set(checks) == {(key.asset_key.to_user_string(), key.name) for check in CHECKS for key in check.check_keys}
     told = checks["point_states", "points"]

@@ -10,6 +10,8 @@ import pytest
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import (
     CLEAN_SERIES,
+    GAP,
+    POINT_STATE,
     QUARANTINE,
     SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
@@ -137,6 +139,45 @@ def test_readings_and_rooms_arrive_complete_with_exact_sums_and_again_nothing_ch
     assert sorted(row["value"] for row in influx.query('SHOW TAG VALUES FROM clean_series WITH KEY = "room"')) == [
         "a", "building",
     ]  # fmt: skip
+
+
+def silence(began: datetime, state: str, ended: datetime | None = None, point: int = 6023) -> pd.DataFrame:
+    times = {"gap_start": began, "gap_end": ended, "first_seen": began, "healed_at": None}
+    stamps = {name: pd.to_datetime([time], utc=True) for name, time in times.items()}
+    return GAP.conform(pd.DataFrame({"point_id": point, "state": state, **stamps}))
+
+
+@pytest.mark.real
+def test_a_gap_of_the_ledger_arrives_once_and_takes_up_its_end_and_what_became_of_it(influx, archive):
+    began = NOON - timedelta(days=20)
+    long_ago = silence(NOON - timedelta(days=9), "missing", NOON - timedelta(days=8), point=6397)
+
+    def told() -> list[tuple[str, str, float | None]]:
+        send(influx, archive, "influx_point_state", NOON - STEP, NOON)
+        rows = influx.query("SELECT * FROM gap", epoch="s")
+        assert {(row["time"], row["room"], row["site"]) for row in rows} == {(began.timestamp(), "1.215", "tmv23")}
+        return [(row["point_id"], row["state"], row.get("minutes")) for row in rows]
+
+    archive.merge(GAP, pd.concat([silence(began, "missing"), long_ago, silence(began, "late", point=1)]))
+    assert told() == told() == [("6023", "missing", None)]
+    archive.merge(GAP, silence(began, "missing", NOON - timedelta(hours=1)))
+    assert told() == [("6023", "missing", 20 * 1440 - 60)]
+    archive.merge(GAP, silence(began, "healed", NOON - timedelta(hours=1)))
+    assert told() == [("6023", "healed", 20 * 1440 - 60)]
+    send(influx, archive, "influx_point_state", NOON - timedelta(days=8), NOON)
+    assert influx.count("gap", "state") == 2
+
+
+@pytest.mark.real
+def test_a_state_says_since_when_in_milliseconds(influx, archive):
+    rows = pd.DataFrame({"point_id": [1, 2], "state": ["missing", "current"], "since": [NOON, pd.NaT]})
+    rows = rows.assign(
+        window=DAY, room="a", quantity="co2", controller="c", since=pd.to_datetime(rows["since"], utc=True)
+    )
+    archive.merge(POINT_STATE, rows.reindex(columns=POINT_STATE.schema.names))
+    send(influx, archive, "influx_point_state", DAY, DAY + STEP)
+    found = {row["point_id"]: row["since_ms"] for row in influx.query("SELECT * FROM point_state")}
+    assert found == {"1": NOON.timestamp() * 1000, "2": None}
 
 
 def test_a_refused_row_is_in_quarantine_with_what_influxdb_said(archive):

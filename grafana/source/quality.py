@@ -32,6 +32,8 @@ STATES = {
     "implausible": ("implausible", "orange"),
     "silent_by_nature": ("silent by nature", "text"),
 }
+GAPS = {"late": STATES["late"], "missing": STATES["missing"], "healed": ("healed", "green")}
+MOST_GAPS = 200
 RESULTS = {"passed": ("passed", "green"), "failed": ("failed", "yellow"), "error": ("failed, grave", "red")}
 COLUMNS = (
     "Controller",
@@ -39,10 +41,10 @@ COLUMNS = (
     "Quantity",
     "Point",
     "State",
-    "Last well",
+    "Since",
     "Newest reading",
     "Allowed silence",
-    "Judged",
+    "Time",
 )
 UNWELL = "/^(late|missing|never_reported|stuck|implausible)$/"
 UNJUDGED = "No judgement of the points in this time: is the asset influx_point_state materialised?"
@@ -69,6 +71,7 @@ def dashboard() -> Dashboard:
             _ages(),
             _flags(),
             _readings(),
+            _gaps(),
             row("Age by point, in the chosen rooms"),
             _age_by_point(),
             row("Point $point"),
@@ -121,40 +124,30 @@ def _newest() -> stat.Panel:
 
 def _worst() -> table.Panel:
     newest = f"""SELECT "controller" AS "Controller", "room" AS "Room", "quantity" AS "Quantity", "point_id" AS "Point",
-        "state" AS "State", "age_minutes" AS "Newest reading", "bound_minutes" AS "Allowed silence" FROM
-        (SELECT last("state") AS "state", "age_minutes", "bound_minutes" {HERE}
+        "state" AS "State", "since_ms" AS "Since", "age_minutes" AS "Newest reading",
+        "bound_minutes" AS "Allowed silence" FROM
+        (SELECT last("state") AS "state", "since_ms", "age_minutes", "bound_minutes" {HERE}
         GROUP BY "controller", "room", "quantity", "point_id") WHERE "state" =~ {UNWELL}"""
-    well = f"""SELECT "point_id" AS "Point", "code" FROM (SELECT last("state_code") AS "code" {HERE}
-        AND "state" = 'current' GROUP BY "point_id")"""
     look_closer = {"title": "Look at this point", "url": "/d/esus-quality?var-site=${site}&var-point=${__value.text}"}
     return (
         rows(
             "Points that are not well, and since when",
-            "Every point that is late, missing, stuck, implausible or was never heard. 'Last well' is the newest "
-            "window in which it was current; empty: not in the chosen time, so choose a longer one. Points of one "
-            "controller that fail together point to the controller. Click a point to look at it below.",
+            "Every point that is late, missing, stuck, implausible or was never heard. 'Since' is its newest reading, "
+            "or the first one that was stuck or implausible. Points of one controller that fail together point to the "
+            "controller. Click a point to look at it below.",
             "m",
             "Every point is well, or none was judged in this time; 'Points by state' tells which",
             Influx(newest),
-            Influx(well),
         )
-        .with_transformation(transform("organize", only="A", renameByName={"Time": "Judged"}))
-        .with_transformation(
-            transform("organize", only="B", renameByName={"Time": "Last well"}, excludeByName={"code": True})
-        )
-        .with_transformation(transform("joinByField", byField="Point", mode="outer"))
         .with_transformation(
             transform(
-                "filterByValue",
-                type="include",
-                match="all",
-                filters=[{"fieldName": "State", "config": {"id": "isNotNull", "options": {}}}],
+                "organize",
+                renameByName={"Time": "Judged"},
+                indexByName={name: index for index, name in enumerate(COLUMNS)},
             )
         )
-        .with_transformation(transform("organize", indexByName={name: index for index, name in enumerate(COLUMNS)}))
         .override_by_name("State", look(("mappings", mapped(STATES)), ("custom.cellOptions", {"type": "color-text"})))
-        .override_by_regexp("/^(Judged|Last well)$/", look(("unit", "dateTimeFromNow")))
-        .override_by_name("Last well", look(("noValue", "not in this time")))
+        .override_by_regexp("/^(Judged|Since)$/", look(("unit", "dateTimeFromNow")))
         .override_by_name("Newest reading", look(("noValue", "never")))
         .override_by_name("Allowed silence", look(("noValue", "any")))
         .override_by_regexp("/^(Controller|Room|Quantity)$/", look(TEXT))
@@ -233,6 +226,33 @@ def _readings() -> timeseries.Panel:
         "short",
         "No reading in this time",
         Influx(query, alias="$tag_room"),
+    )
+
+
+def _gaps() -> table.Panel:
+    query = f"""SELECT "controller" AS "Controller", "room" AS "Room", "quantity" AS "Quantity", "point_id" AS "Point",
+        "state" AS "State", "minutes" AS "Length" FROM "gap" WHERE $timeFilter AND {SITE}
+        ORDER BY time DESC LIMIT {MOST_GAPS}"""
+    return (
+        rows(
+            "Gaps",
+            "The ledger: silences that began in this time and were longer than is normal for their point, the newest "
+            f"{MOST_GAPS}. Late: may still be delivered. Missing: lost. Healed: delivered after all.",
+            "m",
+            "No silence that began in this time was longer than is normal",
+            Influx(query),
+        )
+        .with_transformation(
+            transform(
+                "organize",
+                renameByName={"Time": "Silent since"},
+                indexByName={name: index for index, name in enumerate((*COLUMNS[:5], "Time", "Length"))},
+            )
+        )
+        .override_by_name("State", look(("mappings", mapped(GAPS)), ("custom.cellOptions", {"type": "color-text"})))
+        .override_by_name("Silent since", look(("unit", "dateTimeAsLocal")))
+        .override_by_name("Length", look(("noValue", "lasts")))
+        .override_by_regexp("/^(Controller|Room|Quantity|Point)$/", look(TEXT))
     )
 
 
