@@ -143,7 +143,7 @@ class Bounded(Protocol):
         `prices` are electricity per kWh by start of the hour (UTC); `shaded_share` is the greatest share of working
         hours with the shade down, 1 for no limit; `moves_per_day` how often a room's shade may move, on average.
         Keys: `cost` (currency), `heat_kwh`, `cooling_kwh`; and `weighed`, the least of Score.weighed at the site's
-        prices, without limits on shaded hours and moves, where the plant can tell it.
+        prices, every view at the plain one and without limits on shaded hours and moves, where the plant can tell it.
         """
         ...
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from esus_pipeline.control.evaluation.loop import Run
 from esus_pipeline.control.evaluation.protocol import GLARE_ABOVE, NAN
+from esus_pipeline.control.optimiser.assemble import DIM_SHARE, GLOOM
 from esus_pipeline.frames import STEP
 
 STEP_HOURS = STEP / timedelta(hours=1)
@@ -33,8 +34,8 @@ class Score:
     """Of heating and cooling, in the site's currency."""
     cost_with_lights: float = NAN
     weighed: float = NAN
-    """Cost, and what the site's prices say of discomfort, of working hours with the shade down (each at the plain
-    price) and of moves: what a plan is asked to keep low, in the site's currency."""
+    """Cost, and what the site's prices say of discomfort, of working hours with the shade down (dearer beyond half of
+    a day) and of moves: what a plan is asked to keep low, in the site's currency."""
     discomfort_over: float = NAN
     """K h above the occupied band in the calendar's working hours."""
     discomfort_under: float = NAN
@@ -78,7 +79,7 @@ def score(run: Run) -> Score:
     power = float((rows["cooling_kwh"] * rows["price"]).sum()) / site.tariffs.cooling_cop
     cost = float(heat * site.tariffs.heat) + power
     outside = (over + under)[working].sum() * STEP_HOURS
-    dark = (shade[working & shaded] >= DOWN).sum() * STEP_HOURS
+    dark = _dark(rows[working & shaded], site.place.timezone)
     moves, room_days, prices = _moves(rows[shaded]), shaded.sum() * STEP_HOURS / 24, site.control
     return Score(
         heat_kwh=float(heat),
@@ -98,6 +99,14 @@ def score(run: Run) -> Score:
         solve_p95=float(np.quantile(run.seconds, 0.95)),
         solve_max=float(run.seconds.max()),
     )
+
+
+def _dark(at_work: pd.DataFrame, zone: str) -> float:
+    """Room hours with the shade down; those beyond DIM_SHARE of a room's day count GLOOM times."""
+    day = at_work["time"].dt.tz_convert(zone).dt.date
+    days = (at_work["shade"] >= DOWN).groupby([at_work["room"], day]).agg(["sum", "size"])
+    beyond = (days["sum"] - DIM_SHARE * days["size"]).clip(lower=0)
+    return float((days["sum"] + (GLOOM - 1) * beyond).sum() * STEP_HOURS)
 
 
 def _moves(rows: pd.DataFrame) -> int:
