@@ -1,9 +1,51 @@
-"""The scoring harness with few seeds on the recorded month: the promises hold where they are cheap to check."""
+"""The scoring harness: it tells what the product's judgement told poll by poll, and with few seeds the promises hold."""
 
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
 import pytest
 
+from esus_pipeline.frames import STEP
+from esus_pipeline.quality import Heard, bounds, judge
+from esus_pipeline.site import load_site
+from esus_pipeline.site.point import Point
 from esus_pipeline_tests.score import plausibility, silence
-from esus_pipeline_tests.score.worlds import OU44, ou44
+from esus_pipeline_tests.score.inject import Event, strike
+from esus_pipeline_tests.score.worlds import OU44, POLL, World, ou44, polled, with_points
+
+START = pd.Timestamp(datetime(2026, 3, 3, tzinfo=UTC)).as_unit("us")
+
+
+def at(hour: float) -> pd.Timestamp:
+    """So many hours after the start of the scored span."""
+    return START + timedelta(hours=hour)
+
+
+def test_the_score_tells_what_the_judgement_told_at_every_poll_and_a_delivered_delay_is_no_outage():
+    temperature = {"room": "1.213", "quantity": "air_temperature", "unit": "degC", "role": "measurement"}
+    points = tuple(Point.model_validate({"id": k, "path": f"/A/{k}"} | temperature) for k in range(1, 7))
+    site = with_points(load_site("tmv23"), points)
+    stamps = pd.date_range(at(-24), at(14), freq="5min", inclusive="left", unit="us")
+    raw = pd.concat([pd.DataFrame({"point_id": p.id, "timestamp": stamps, "value": 21.0}) for p in points])
+    raw["received_at"] = raw["timestamp"]
+    world = World("small", site, polled(raw), at(0).to_pydatetime(), at(14).to_pydatetime())
+    delayed, lost = Event(False, "controller", site.point_ids, at(6), at(9)), Event(True, "point", (1,), at(7), at(14))
+    arrived, _ = strike(world.scored, [delayed, lost])
+    limits, ends = bounds(site), pd.date_range(at(0), at(14), freq=STEP, inclusive="right", unit="us")
+
+    known, live = pd.concat([world.training, arrived]), []
+    for end in ends:
+        heard = known[known["received_at"] <= end + POLL].assign(quality="good")
+        judged = Heard(site.point_ids, heard, pd.Series(dtype="datetime64[us, UTC]"))
+        live.append(judge(site, judged, limits, (end - STEP).to_pydatetime(), end.to_pydatetime()))
+    pd.testing.assert_frame_equal(silence.lived(world, limits, arrived), pd.concat(live, ignore_index=True))
+
+    rung = silence.alarms(world, limits, arrived)
+    notices = rung[rung["rule"] == "ours_notice"].set_index("who")["noticed"]
+    assert {who: pd.Timestamp(noticed, unit="us", tz=UTC) for who, noticed in notices.items()} == {
+        "A": at(7),  # its newest readings are an hour old
+        1: at(9.25),  # two hours behind the others, which have come
+    }
 
 
 @pytest.mark.skipif(not OU44.is_file(), reason="the recorded month is not at hand")

@@ -6,48 +6,35 @@ ledger calls missing in the end, and the state `missing`: it is right only when 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from esus_pipeline.instants import NEVER, length, microseconds
+from esus_pipeline.frames import STEP
+from esus_pipeline.instants import NEVER, Ints, length, microseconds
 from esus_pipeline.quality import (
     FINAL,
-    Arrived,
     Bounds,
     Heard,
-    Progress,
-    away,
+    State,
     bounds,
     controllers,
     gaps,
+    judge,
     learn,
     learn_lateness,
-    progress,
 )
 from esus_pipeline.readings import clean
 from esus_pipeline.site import Point
 from esus_pipeline_tests.score.inject import outages, strike
 from esus_pipeline_tests.score.worlds import POLL, World, with_points
 
-STEP = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
+EARLIER = timedelta(days=3)
+"""Readings so long before its first window are given to a judgement."""
 RULES = ("ours_notice", "ours_loss", "one_hour", "wall_clock")
-
-
-@dataclass(frozen=True)
-class Lived:
-    """What the polls of the scored weeks knew: arrays are [windows, points or controllers]."""
-
-    ends: np.ndarray
-    newest: np.ndarray
-    own: np.ndarray
-    """Share of the bound used, against the controller's watermark."""
-    wall: np.ndarray
-    """The same against the end of the window."""
-    reached: Progress
 
 
 def learned(world: World) -> Bounds:
@@ -58,36 +45,74 @@ def learned(world: World) -> Bounds:
     return bounds(site, rhythm, learn_lateness(site, world.training, start, bounds(site, rhythm)))
 
 
-def live(world: World, limits: Bounds, arrived: pd.DataFrame) -> Lived:
-    """The scored weeks as they were known poll by poll."""
-    ends = microseconds(pd.date_range(world.start, world.end, freq=STEP, inclusive="right", unit="us"))
-    known = pd.concat([world.training, arrived])
-    newest = Arrived(world.site.point_ids, known).newest(ends + length(POLL))
-    reached = progress(ends, newest, limits)
-    marks = reached.watermark[:, limits.member]
-    own = limits.used(newest, marks, away(reached, limits, ends, newest, marks))
-    wall = limits.used(newest, np.broadcast_to(ends[:, None], newest.shape))
-    return Lived(ends, newest, own, wall, reached)
+def lived(world: World, limits: Bounds, arrived: pd.DataFrame) -> pd.DataFrame:
+    """frames.POINT_STATE of the scored weeks, every window judged from what its own poll and those before it brought.
+
+    Windows between two deliveries of late readings know the same ones of them, and are judged at once.
+    """
+    raw = _by_time(world, arrived)
+    asked = raw["received_at"] - POLL
+    """End of the first window whose poll knew the reading."""
+    late = asked > raw["timestamp"].dt.floor(STEP) + STEP
+    start, end = pd.Timestamp(world.start), pd.Timestamp(world.end)
+    first = asked[late].unique() - STEP
+    parts = []
+    for begin, stop in pairwise([start, *sorted(first[(first > start) & (first < end)]), end]):
+        known = raw[((asked <= begin + STEP) | ~late) & (raw["timestamp"] < stop)]
+        parts.append(judge(world.site, _heard(world, known, begin), limits, begin, stop))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _by_time(world: World, arrived: pd.DataFrame) -> pd.DataFrame:
+    """Readings of training and of the scored weeks, oldest first."""
+    return pd.concat([world.training, arrived]).sort_values("timestamp", kind="stable")
+
+
+def _heard(world: World, known: pd.DataFrame, begin: datetime) -> Heard:
+    """Readings from some days before `begin` on, all of them good, and the newest one of each point before those."""
+    place = int(known["timestamp"].searchsorted(pd.Timestamp(begin) - EARLIER))
+    before = known.iloc[:place].groupby("point_id")["timestamp"].max()
+    return Heard(world.site.point_ids, known.iloc[place:].assign(quality="good"), before)
 
 
 def alarms(world: World, limits: Bounds, arrived: pd.DataFrame) -> pd.DataFrame:
-    """Alarms of every rule: (rule, who, since, noticed, until); `who` is a point id, or a controller's name."""
-    seen, points, names = live(world, limits, arrived), world.site.point_ids, controllers(world.site)
-    tardy, marks = seen.reached.tardy, seen.reached.watermark
-    lost = (seen.own > 1) & (seen.ends[:, None] - seen.newest > length(FINAL))
+    """Alarms of every rule: (rule, who, since, noticed, until); `who` is a point id, or a controller's name.
+
+    As in the messages, a point is silent by itself only while its controller is not late.
+    """
+    states = lived(world, limits, arrived)
+    tardy = states["controller_late_minutes"] > states["controller_bound_minutes"]
+    undelivered = tardy & (states["controller_late_minutes"] > FINAL / timedelta(minutes=1))
+    missing = states["state"] == State.MISSING
+    silent = missing | (states["state"] == State.LATE)
+    windows, points, names = states["window"].unique(), world.site.point_ids, controllers(world.site)
+    ends = microseconds(windows) + length(STEP)
+    by_controller = [limits.member.tolist().index(place) for place in range(len(names))]
+
+    def grid(column: pd.Series) -> np.ndarray:
+        return column.to_numpy().reshape(len(windows), len(points))
+
+    newest = _stamps(ends, grid(states["age_minutes"]))
+    marks = _stamps(ends, grid(states["controller_late_minutes"]))[:, by_controller]
     judged = ~limits.silent[None, :]
+    wall = limits.used(newest, np.broadcast_to(ends[:, None], newest.shape))
+    hour = judged & (ends[:, None] - newest > length(HOUR))
     parts = [
-        _episodes(seen.ends, seen.own > 1, seen.newest, points, "ours_notice"),
-        _episodes(seen.ends, tardy, marks, names, "ours_notice"),
-        _episodes(seen.ends, lost, seen.newest, points, "ours_loss"),
-        _episodes(seen.ends, tardy & (seen.ends[:, None] - marks > length(FINAL)), marks, names, "ours_loss"),
-        _episodes(
-            seen.ends, judged & (seen.ends[:, None] - seen.newest > 3_600_000_000), seen.newest, points, "one_hour"
-        ),
-        _episodes(seen.ends, seen.wall > 1, seen.newest, points, "wall_clock"),
+        _episodes(ends, grid(silent & ~tardy), newest, points, "ours_notice"),
+        _episodes(ends, grid(tardy)[:, by_controller], marks, names, "ours_notice"),
+        _episodes(ends, grid(missing & ~tardy), newest, points, "ours_loss"),
+        _episodes(ends, grid(undelivered)[:, by_controller], marks, names, "ours_loss"),
+        _episodes(ends, hour, newest, points, "one_hour"),
+        _episodes(ends, wall > 1, newest, points, "wall_clock"),
         _ledger(world, limits, arrived),
     ]
     return pd.concat([pd.DataFrame(part, columns=COLUMNS) for part in parts], ignore_index=True)
+
+
+def _stamps(ends: Ints, age_minutes: np.ndarray) -> Ints:
+    """Instants that were so long before the ends, NEVER where there was none; [windows, anything]."""
+    known = np.nan_to_num(age_minutes) * length(timedelta(minutes=1))
+    return np.where(np.isnan(age_minutes), NEVER, ends[:, None] - np.rint(known).astype(np.int64))
 
 
 COLUMNS = ["rule", "who", "since", "noticed", "until"]
@@ -104,9 +129,7 @@ def _episodes(ends: np.ndarray, on: np.ndarray, since: np.ndarray, who: object, 
 
 def _ledger(world: World, limits: Bounds, arrived: pd.DataFrame) -> Iterator[Alarm]:
     """Gaps that are in the ledger when everything has arrived and is final."""
-    known = pd.concat([world.training, arrived])
-    rows = known[known["timestamp"] >= pd.Timestamp(world.start) - timedelta(days=3)]
-    heard = Heard(world.site.point_ids, rows.assign(quality="good"), pd.Series(dtype="datetime64[us, UTC]"))
+    heard = _heard(world, _by_time(world, arrived), world.start)
     found = gaps(world.site, heard, limits, world.start, world.end)
     columns = [microseconds(found[name]) for name in ("gap_start", "first_seen", "gap_end")]
     end = length(FINAL)
