@@ -58,7 +58,8 @@ def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime, limits: 
     `limits` are the bounds of the points in the same version; they say whose readings count, and of how many points.
 
     Only polls count that brought something fresh from somewhere in the building: what a backfill or the first poll
-    after an outage of ours says about lateness is nothing.
+    after an outage of ours says about lateness is nothing. Nor does an outage of the controller: polls at which most of
+    its points had been silent for longer than their bounds, by their stamps.
     """
     polls = np.unique(microseconds(raw["received_at"]))
     newest = Arrived(site.point_ids, raw).newest(polls)
@@ -69,8 +70,12 @@ def learn_lateness(site: Site, raw: pd.DataFrame, valid_from: datetime, limits: 
         np.stack([polls[:, None] - watermarks(stamps, limits, np.full(len(names), count)) for count in COUNTS])
         for stamps in (newest, spoken)
     )
-    most = limits.witnesses
-    rows = [_row(name, late[:, :, at], quiet[:, :, at], int(most[at])) for at, name in enumerate(names)]
+    silent = limits.used(spoken, np.broadcast_to(polls[:, None], spoken.shape)) > 1
+    rows = []
+    for at, (name, most) in enumerate(zip(names, limits.witnesses, strict=True)):
+        mine = limits.counted & (limits.member == at)
+        alive = mine.sum() - silent[:, mine].sum(axis=1) >= most
+        rows.append(_row(name, late[:, alive, at], quiet[:, alive, at], int(most)))
     return CONTROLLER_RHYTHM.conform(pd.DataFrame(rows).assign(valid_from=pd.Timestamp(valid_from).as_unit("us")))
 
 
@@ -88,11 +93,11 @@ def _row(name: str, lags: Ints, quiet: Ints, most: int) -> dict[str, object]:
         usual = np.full(len(lags), float(length(CONTROLLER)))
         witnesses = most
     else:
-        delivery = MARGIN * np.quantile(lags[:, known], QUANTILE, axis=1)
+        delivery = np.minimum(MARGIN * np.quantile(lags[:, known], QUANTILE, axis=1), length(FINAL))
         usual = np.maximum(delivery, QUIET_MARGIN * np.quantile(quiet[:, known], QUIET_QUANTILE, axis=1))
         prompt = np.quantile(lags[:most, known], 0.9, axis=1) <= length(PROMPT)
         witnesses = max(int(prompt.sum()), 1)
-    bound = np.clip(usual, length(CONTROLLER), length(FINAL))[witnesses] / _MINUTE
+    bound = np.clip(usual, length(CONTROLLER), length(LONGEST))[witnesses] / _MINUTE
     return {
         "controller": name,
         "polls": int(known.sum()),

@@ -170,3 +170,26 @@ def test_a_point_that_does_not_come_back_with_its_controller_is_told_by_itself(t
     own = silent[silent["controller_late_minutes"] < 60]
     assert own["window"].min() <= back + timedelta(hours=1)
     assert 390 <= own["bound_minutes"].iloc[0] <= 405  # six hours out, and half an hour of its own
+
+
+def test_a_controller_whose_points_keep_silent_all_night_is_late_only_after_more_than_a_night(tmp_path):
+    night, steady = site_of(*[TEMPERATURE] * 3), site_of(*[TEMPERATURE] * 6).points[3:]
+    other = tuple(p.model_copy(update={"path": f"/B/{p.id}"}) for p in steady)
+    site = with_points(night, (*night.points, *other))
+    day = every(10)[(every(10).hour >= 8) & (every(10).hour < 16)]
+    stamps = dict.fromkeys((1, 2, 3), day[day < DAY]) | dict.fromkeys((4, 5, 6), every(5))
+    archive = Archive(tmp_path / "history")
+    fill(archive, site, stamps)
+    learn_from(archive, site)
+    assert set(state_at(archive, site, DAY + timedelta(hours=8))) == {State.CURRENT}
+    assert set(state_at(archive, site, END)[[1, 2, 3]]) == {State.MISSING}
+
+
+def test_an_outage_of_a_controller_teaches_it_no_lateness(tmp_path):
+    site, archive = site_of(*[TEMPERATURE] * 6), Archive(tmp_path)
+    other = tuple(p.model_copy(update={"path": f"/B/{p.id}"}) for p in site.points[3:])
+    site = with_points(site, (*site.points[:3], *other))
+    out = (every(5) >= START + timedelta(days=9)) & (every(5) < START + timedelta(days=10))
+    fill(archive, site, dict.fromkeys((1, 2, 3), every(5)[~out]) | dict.fromkeys((4, 5, 6), every(5)))
+    _, controllers = new_versions(archive.read, site, LEARNED)
+    assert controllers["bound_minutes"].to_list() == [60, 60]
