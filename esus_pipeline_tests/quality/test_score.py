@@ -1,4 +1,4 @@
-"""The scoring harness: it tells what the product's judgement told poll by poll, and with few seeds the promises hold."""
+"""The scoring harness: it tells what the judgement told poll by poll, and with few seeds the promises hold."""
 
 from datetime import UTC, datetime, timedelta
 
