@@ -7,7 +7,6 @@ import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Rule, no_worst
 from esus_pipeline.frames import BUILDING, STEP
-from esus_pipeline.quality.bounds import silent_by_nature
 from esus_pipeline.site import Point, Site
 
 COMPLETENESS = Rule(
@@ -61,7 +60,7 @@ def expected_cells(site: Site, day: date) -> dict[tuple[str, str], str]:
     dead = site.alerts.dead(day)
     cells: dict[tuple[str, str], list[Point]] = {}
     for point in site.points:
-        if not silent_by_nature(point):
+        if not point.silent_by_nature:
             cells.setdefault((point.room or BUILDING, point.quantity), []).append(point)
     return {
         cell: f"known dead: {dead[points[0].id]}" if all(point.id in dead for point in points) else ""

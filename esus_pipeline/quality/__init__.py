@@ -1,6 +1,6 @@
 """Whom to believe: every point's rhythm, its state in every window, the ledger of gaps. Pure functions on frames."""
 
-from esus_pipeline.quality.bounds import Bounds, bounds, controllers, silent_by_nature
+from esus_pipeline.quality.bounds import Bounds, bounds, controllers
 from esus_pipeline.quality.context import MEMORY, new_versions, versions
 from esus_pipeline.quality.gaps import gaps, ledger
 from esus_pipeline.quality.heard import Heard
@@ -39,7 +39,6 @@ __all__ = [
     "ledger",
     "new_versions",
     "progress",
-    "silent_by_nature",
     "versions",
 ]
 """`Walk` goes from the archive to states and ledger day by day; the others are its parts."""

@@ -32,7 +32,6 @@ WITNESSES = 3
 One odd clock does not count where they are many; where they are few, the loss of some is not the controller's.
 """
 
-_SWITCHES = {"bool", "state"}
 _MINUTE = length(timedelta(minutes=1))
 COLUMNS = [f"bound_{kind}" for kind in KINDS]
 
@@ -84,15 +83,10 @@ class Bounds:
         return np.where(np.isfinite(bound), bound, np.nan)
 
 
-def silent_by_nature(point: Point) -> bool:
-    """Whether the point is one that speaks only when somebody or something switches."""
-    return point.role in ("setpoint", "command") or point.unit in _SWITCHES
-
-
 def configured(site: Site, point: Point) -> float:
-    """Bound before anything is learned, microseconds: the greatest age of the quantity, as the site says."""
-    age = site.quantity(point.quantity).max_age
-    return np.inf if silent_by_nature(point) or age > LONGEST else float(length(age))
+    """Bound before anything is learned, microseconds: the point's own or its quantity's, as the site says."""
+    silence = point.max_silence or site.quantity(point.quantity).max_age
+    return np.inf if point.silent_by_nature or silence > LONGEST else float(length(silence))
 
 
 def members(site: Site) -> npt.NDArray[np.intp]:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from esus_pipeline.frames import RHYTHM
 from esus_pipeline.instants import NEVER, Floats, Ints, instants, length, microseconds
-from esus_pipeline.quality.bounds import COLUMNS, LONGEST, configured, silent_by_nature
+from esus_pipeline.quality.bounds import COLUMNS, LONGEST, configured
 from esus_pipeline.quality.week import KINDS, kind_at, spent
 from esus_pipeline.readings import Quality
 from esus_pipeline.site import Calendar, Point, Site
@@ -110,7 +110,7 @@ def _silence(site: Site, point: Point, stamps: Ints, outages: tuple[Ints, Ints])
     since, until = _outside(stamps[:-1], stamps[1:], outages)
     periodic = len(since) >= FEW_PERIODIC and _steady(until - since)
     hours = spent(since, until, site.calendar)
-    if silent_by_nature(point):
+    if point.silent_by_nature:
         kind, allowed = "silent", np.full(len(KINDS), np.inf)
     elif not periodic and (len(since) < FEW or stamps[-1] - stamps[0] < length(WEEK)):
         longest = (until - since).max(initial=0)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from esus_pipeline.frames import POINT_STATE, STEP
 from esus_pipeline.instants import NEVER, Floats, Ints, Mask, instants, length, microseconds
-from esus_pipeline.quality.bounds import LONGEST, Bounds, silent_by_nature
+from esus_pipeline.quality.bounds import LONGEST, Bounds
 from esus_pipeline.quality.heard import Heard
 from esus_pipeline.quality.progress import away, progress
 from esus_pipeline.site import Site
@@ -84,7 +84,7 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     used_good = bounds.used(believed, own_mark, away(reached, bounds, ends, believed, own_mark))
     used_good[(believed == NEVER) & (newest != NEVER) & ~bounds.silent] = np.inf
     used_good[heard.absurd(ends) & bounds.silent] = np.inf
-    switches = np.array([silent_by_nature(point) for point in site.points], dtype=bool)
+    switches = np.array([point.silent_by_nature for point in site.points], dtype=bool)
     answered = np.where(used > 1, newest, np.maximum(newest, own_mark))
     code = _code(ends, newest, answered, used, used_good, tardy, bounds, heard.stuck(ends), switches)
     since = np.where(code == _CODES[State.STUCK], heard.run_start(ends), newest)

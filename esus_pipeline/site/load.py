@@ -168,12 +168,13 @@ def _read_points(file: Path, site: Site) -> list[Point]:
                 quantity=row["quantity"],
                 unit=row["unit"],
                 role=row["role"],
+                max_silence=row.get("max_silence") or None,
                 note=row.get("note", ""),
             )
         except ValidationError as error:
             names = dict(zip(("id", "path"), POINT_COLUMNS, strict=False))
             for fault in error.errors():
-                field = str(fault["loc"][0])
+                field = str(fault["loc"][0] if fault["loc"] else "max_silence")
                 faults.append(f"{where}: {names.get(field, field)}: {_allowed(fault)}")
             continue
         if point.id in points:

@@ -15,7 +15,7 @@ from esus_pipeline.checks.plot import verdict_plot
 from esus_pipeline.checks.verdict import MOST_WORST
 from esus_pipeline.control import PlanInputs, make_plan
 from esus_pipeline.frames import BUILDING, STEP
-from esus_pipeline.quality import SURE, silent_by_nature
+from esus_pipeline.quality import SURE
 from esus_pipeline.site import Point, Site, load_site
 from esus_pipeline.site.alerting import Alerting
 from esus_pipeline.weather import Issues
@@ -75,8 +75,8 @@ def test_the_windows_and_the_cells_without_values_are_named_the_worst_first():
 
 def test_a_setpoint_that_nobody_changed_and_a_point_known_to_be_dead_do_not_count_but_the_dead_one_is_named():
     rooms = full_rooms()
-    quiet = {point.quantity for point in SITE.points if silent_by_nature(point)}
-    rooms[sorted(quiet - {point.quantity for point in SITE.points if not silent_by_nature(point)})] = np.nan
+    quiet = {point.quantity for point in SITE.points if point.silent_by_nature}
+    rooms[sorted(quiet - {point.quantity for point in SITE.points if not point.silent_by_nature})] = np.nan
     assert completeness(SITE, rooms).passed
     rooms["co2"] = np.nan
     assert not completeness(SITE, rooms).passed
@@ -115,7 +115,7 @@ def states(**state: str) -> pd.DataFrame:
             "room": point.room,
             "quantity": point.quantity,
             "controller": point.controller,
-            "state": state.get(point.quantity, "silent_by_nature" if silent_by_nature(point) else "current"),
+            "state": state.get(point.quantity, "silent_by_nature" if point.silent_by_nature else "current"),
             "since": pd.Timestamp(DAY - timedelta(hours=9)),
             "controller_late_minutes": 20.0,
             "controller_bound_minutes": 60.0,
@@ -152,7 +152,7 @@ def test_quiet_switches_and_a_dead_point_fail_nothing():
 
 
 def test_the_share_is_of_the_points_that_can_be_judged():
-    able = [point for point in SITE.points if not silent_by_nature(point)]
+    able = [point for point in SITE.points if not point.silent_by_nature]
     table = states()
     table.loc[table["point_id"].isin([point.id for point in able[:3]]), "state"] = "missing"
     verdict = points(SITE, table)

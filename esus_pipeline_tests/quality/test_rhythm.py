@@ -69,6 +69,11 @@ def test_setpoints_are_silent_by_nature_and_a_short_history_falls_back_to_the_si
     assert rows["kind"].tolist() == ["short", "silent", "short"]
     limits = bounds(site, rows.reset_index())
     assert limits.points[:, 0].tolist() == [7.2e9, np.inf, 7.2e9]
+    calm, switch, fast = site.points
+    own = with_points(site, (calm.model_copy(update={"max_silence": timedelta(hours=6)}), switch, fast))
+    limits = bounds(own, learned(own, series(1, FIVE[:5]), series(2, FIVE)).reset_index())
+    assert limits.points[:, 0].tolist() == [21.6e9, np.inf, 7.2e9]
+    assert bounds(own, rows.reset_index()[:0]).points[0, 0] == 21.6e9
 
 
 @pytest.mark.parametrize(("delay", "bound"), [(timedelta(0), 60), (timedelta(hours=3), 225)])

@@ -228,6 +228,19 @@ def test_a_wrong_point_is_told_with_its_line_and_what_is_allowed(tmp_path, row, 
     assert faults(write(tmp_path, points=f"{POINTS}{row}\n")) == [f"points.csv:4: {fault}" for fault in told]
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("3,/C1/x,,co2,ppm,measurement,six hours", "max_silence: must be a duration such as PT2H"),
+        ("3,/C1/x,,co2,ppm,measurement,PT0S", "max_silence: Input should be greater than 0 seconds"),
+        ("3,/C1/x,,co2,ppm,setpoint,PT6H", "max_silence: must be empty for a setpoint, command or switch"),
+    ],
+)
+def test_a_points_own_silence_is_a_span_and_of_a_point_whose_silence_tells_something(tmp_path, row, told):
+    [fault] = faults(write(tmp_path, points=f"{HEADER},max_silence\n1,/C1/y,,co2,ppm,measurement,PT6H\n{row}\n"))
+    assert fault.startswith(f"points.csv:3: {told}")
+
+
 @pytest.mark.parametrize("column", HEADER.split(","))
 def test_a_missing_column_is_named(tmp_path, column):
     (found,) = faults(write(tmp_path, points=POINTS.replace(column, f"{column}2", 1)))

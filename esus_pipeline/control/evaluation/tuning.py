@@ -23,6 +23,8 @@ STARTS = tuple(datetime(2025, month, 10, tzinfo=UTC) for month in (2, 4, 7, 9))
 DAYS = 5
 BEFORE = 7.0
 """Days under the tuned rule before each run, so that none begins in rooms that nobody keeps."""
+DARKEST = 0.65
+"""Greatest share of a season's working hours with the shade down: saving by darkness is no good rule for an office."""
 VALUES: Mapping[str, Sequence[Any]] = {
     "warm_when_mild": (22.0, 23.0, 24.0, 25.0, 26.0),
     "warm_when_cold": (23.0, 24.0, 25.0, 26.0),
@@ -51,13 +53,17 @@ def tune(plant: Plant, start: Tuning, values: Mapping[str, Iterable[Any]] = VALU
 
 
 def worth(plant: Plant, tuning: Tuning) -> float:
-    """Mean over seeds and seasons of everything that the optimiser has a price for."""
-    runs = (
-        close_loop(plant, Tuned(plant.site, tuning), "tuned", start, DAYS, seed, teach=BEFORE)
-        for start in STARTS
-        for seed in SEEDS
-    )
-    return float(np.mean([score(run).weighed for run in runs]))
+    """Mean over seeds and seasons of everything that the optimiser has a price for; infinite where it is too dark."""
+    weighed = []
+    for start in STARTS:
+        runs = (
+            close_loop(plant, Tuned(plant.site, tuning), "tuned", start, DAYS, seed, teach=BEFORE) for seed in SEEDS
+        )
+        season = [score(run) for run in runs]
+        if np.mean([each.shaded_share for each in season]) > DARKEST:
+            return float("inf")
+        weighed += [each.weighed for each in season]
+    return float(np.mean(weighed))
 
 
 if __name__ == "__main__":
