@@ -1,7 +1,13 @@
-"""`make bench`: run the benchmarks, print one table, write build/bench.json. Arguments: the benches to run."""
+"""`make bench`: run the benchmarks, print one table, write build/bench.json.
 
+    make bench ARGS="checks --days 30 --rounds 1"
+
+Arguments: the benches to run, none for all; --days and --rounds are of `checks`.
+"""
+
+import argparse
 import json
-import sys
+from functools import partial
 from pathlib import Path
 
 from esus_pipeline_tests.bench import (
@@ -30,11 +36,17 @@ BENCHES = {
 COLUMNS = ("id", "ours", "other", "ratio", "unit", "peak_mb", "what")
 
 
-def main(wanted: list[str]) -> None:
+def main() -> None:
     """Run the benchmarks of those names, or all."""
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("bench", nargs="*", help=f"of {', '.join(BENCHES)}; none for all")
+    parser.add_argument("--days", type=int, default=checks_bench.DAYS, help="days that `checks` backfills")
+    parser.add_argument("--rounds", type=int, default=checks_bench.ROUNDS, help="how often `checks` does so each way")
+    wanted = parser.parse_args()
+    benches = BENCHES | {"checks": partial(checks_bench.backfill_with_and_without, wanted.days, wanted.rounds)}
     rows: list[dict[str, object]] = []
-    for name, bench in BENCHES.items():
-        if not wanted or name in wanted:
+    for name, bench in benches.items():
+        if not wanted.bench or name in wanted.bench:
             for row in bench():
                 rows.append(row)
                 print("  ".join(f"{row[column]!s:>{0 if column == 'what' else 10}}" for column in COLUMNS), flush=True)
@@ -45,4 +57,4 @@ def main(wanted: list[str]) -> None:
 
 if __name__ == "__main__":
     print("  ".join(f"{column:>{0 if column == 'what' else 10}}" for column in COLUMNS))
-    main(sys.argv[1:])
+    main()
