@@ -288,6 +288,7 @@ SHADE_SETPOINT_SCHEDULE = Frame(
             _text("rule", "the rule that won, from control's vocabulary"),
             _number("predicted_temperature", "degC", "expected room air temperature; missing without a reading"),
             _number("baseline_shade_position", "1", "what the building's own sun-sensor rule would do, 0 .. 1"),
+            _text("setpoint_reason", "why these setpoints, in a sentence for a person", required=False),
         ]
     ),
     key=("issued_at", "room", "valid_time"),

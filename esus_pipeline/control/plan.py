@@ -42,6 +42,7 @@ from esus_pipeline.control.safety import (
     settle,
     wind_block,
 )
+from esus_pipeline.control.setpoint_words import explain_setpoints
 from esus_pipeline.control.setpoints import make_setpoints
 from esus_pipeline.control.trace import Claim, Decision, trace_rows
 from esus_pipeline.control.wish import Wish, make_wish
@@ -104,7 +105,9 @@ def decide(inputs: PlanInputs, optimum: Optimum | None = None) -> Plan:
     reasons = explain(horizon, setpoints, rules, closed, wish, layer.groups, predicted, why)
     commands, reasons = _window(horizon, commands, reasons)
     decisions = layer.decisions(wish, positions, rules)
-    table = _table(horizon, commands, positions, rules, reasons, predicted, baseline_positions(horizon, layer.blocked))
+    told = explain_setpoints(horizon, setpoints, commands, followed if quarters is not None else [], why)
+    baseline = baseline_positions(horizon, layer.blocked)
+    table = _table(horizon, commands, positions, rules, reasons, predicted, baseline, told)
     age = horizon.as_of - optimum.issued_at if optimum is not None else None
     return Plan(table, trace_rows(horizon, decisions, age, wish.planned, why))
 
@@ -265,6 +268,7 @@ def _table(
     reasons: npt.NDArray[np.object_],
     predicted: Array,
     baseline: Array,
+    setpoint_reasons: npt.NDArray[np.object_],
 ) -> pa.Table:
     rooms = len(horizon.site.rooms)
     issued = round(horizon.as_of.timestamp()) * 1_000_000
@@ -280,5 +284,6 @@ def _table(
         "rule": pa.array(rules.ravel(), pa.string()),
         "predicted_temperature": pa.array(predicted.ravel(), from_pandas=True),
         "baseline_shade_position": pa.array(baseline.ravel(), from_pandas=True),
+        "setpoint_reason": pa.array(setpoint_reasons.ravel(), pa.string()),
     }
     return SHADE_SETPOINT_SCHEDULE.table(columns)

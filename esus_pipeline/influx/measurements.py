@@ -145,7 +145,7 @@ _SCHEDULE = Shape(
         "baseline_shade_position",
         "lead_hours",
     ),
-    ("rule", "reason"),
+    ("rule", "reason", "setpoint_reason"),
 )
 _STATE = Shape(
     "point_state",

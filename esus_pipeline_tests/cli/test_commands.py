@@ -231,7 +231,7 @@ def store_plan(data, issued_at=NOON, position=1.0):
     plan = plan.assign(
         issued_at=pd.Timestamp(issued_at), shade_position=position, heating_setpoint=20.0, cooling_setpoint=26.0,
         reason="lowered for a test", rule="close_before_sun", predicted_temperature=np.nan,
-        baseline_shade_position=np.nan,
+        baseline_shade_position=np.nan, setpoint_reason="set back",
     )  # fmt: skip
     Archive(data / "archive").merge(SHADE_SETPOINT_SCHEDULE, plan)
 

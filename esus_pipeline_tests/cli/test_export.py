@@ -47,6 +47,7 @@ def store_plan(archive, issued_at, position=0.0):
         rule="wind",
         predicted_temperature=np.nan,
         baseline_shade_position=np.nan,
+        setpoint_reason="because",
     )
     archive.merge(SHADE_SETPOINT_SCHEDULE, plan)
 

@@ -34,6 +34,7 @@ def store_plans(folder):
             rule="open_no_sun",
             predicted_temperature=np.nan,
             baseline_shade_position=0.0,
+            setpoint_reason="because",
         )
         for room in SITE.room_ids
     ]

@@ -21,6 +21,7 @@ def plan(issued_at: datetime, steps: int = 144, room: str = "a", heating: float 
         "rule": "sun",
         "predicted_temperature": [None] * (steps - 1) + [21.0],
         "baseline_shade_position": 0.0,
+        "setpoint_reason": "set back",
     }
     return SHADE_SETPOINT_SCHEDULE.conform(pd.DataFrame(rows))
 
