@@ -8,7 +8,15 @@ import pandas as pd
 
 from esus_pipeline.frames import STEP
 from esus_pipeline.report import chart
-from esus_pipeline.report.stretches import Stretch, day_clock, day_words, facade_words, room_rows, stretches
+from esus_pipeline.report.stretches import (
+    Stretch,
+    day_clock,
+    day_words,
+    facade_words,
+    room_rows,
+    setpoint_words,
+    stretches,
+)
 from esus_pipeline.site import Site
 
 PAST = pd.Timedelta(hours=6)
@@ -75,6 +83,7 @@ class Card:
     temperature: str
     warmest: str
     setpoints: str
+    setpoints_why: str
     description: str
     picture: Picture
     reasons: list[Day]
@@ -147,6 +156,7 @@ def card(
         temperature=_degrees(now["predicted_temperature"]),
         warmest=_warmest(site, rows),
         setpoints=f"{now['heating_setpoint']:.1f} to {now['cooling_setpoint']:.1f} °C",
+        setpoints_why=setpoint_words(rows),
         description=f"{facade}; {'; '.join(f'{day_clock(span.start)} {span.state}' for span in spans)}",
         picture=picture(site, rows, sun, measured, people, axis),
         reasons=_by_day(spans),

@@ -50,6 +50,12 @@ def stretches(rows: pd.DataFrame, site: Site) -> list[Stretch]:
     return found
 
 
+def setpoint_words(rows: pd.DataFrame) -> str:
+    """Why the setpoints of one room's first row are what they are; empty where a plan does not tell."""
+    told = rows["setpoint_reason"].iloc[0] if "setpoint_reason" in rows and len(rows) else None
+    return told if isinstance(told, str) else ""
+
+
 def facade_words(site: Site, room: str) -> str:
     """The facades of a room's windows in words, such as `south facade`."""
     names = list(dict.fromkeys(window.facade for window in site.room(room).windows))

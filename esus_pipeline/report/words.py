@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from esus_pipeline.frames import STEP
-from esus_pipeline.report.stretches import Stretch, day_words, facade_words, hours_words, room_rows, stretches
+from esus_pipeline.report.stretches import (
+    Stretch,
+    day_words,
+    facade_words,
+    hours_words,
+    room_rows,
+    setpoint_words,
+    stretches,
+)
 from esus_pipeline.report.trace import Read, Trace, traces
 from esus_pipeline.site import Site
 
@@ -80,14 +88,16 @@ def _input(read: Read) -> str:
 
 
 def _setpoints(site: Site, plan: pd.DataFrame) -> list[str]:
-    """The plateaus of the setpoints, told once for all rooms that share them."""
-    told: dict[str, list[str]] = {}
+    """The plateaus of the setpoints, and why those now, told once for all rooms that share them."""
+    told: dict[tuple[str, str], list[str]] = {}
     for room in site.room_ids:
-        told.setdefault(_plateaus(site, room_rows(plan, room)), []).append(room)
+        rows = room_rows(plan, room)
+        told.setdefault((_plateaus(site, rows), setpoint_words(rows)), []).append(room)
     lines = ["Setpoints, degC (heat below .. cool above), with ramps between:"]
-    for text, rooms in told.items():
+    for (text, why), rooms in told.items():
         names = "all rooms" if len(told) == 1 else ", ".join(rooms)
         lines += textwrap.wrap(f"{names}: {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(f"now {why}" if why else "", WIDTH, initial_indent="    ", subsequent_indent="    ")
     return lines
 
 

@@ -183,6 +183,17 @@ def test_words_tell_who_asked_for_what_and_on_which_inputs():
     assert "how the shade was decided" not in plan_words(TMV23, decided.schedule, AS_OF)
 
 
+def test_words_and_page_say_why_the_setpoints_are_what_they_are():
+    said = PLAN[PLAN["room"] == "1.213"]["setpoint_reason"].iloc[0]
+    told = " ".join(plan_words(TMV23, PLAN, AS_OF).split())
+    assert said.startswith("set back to 17.0 .. 29.0 degC: nobody is expected until 08:00")
+    assert f"now {said}" in told
+    assert said in Outline(plan_page(TMV23, PLAN)).text
+    before = PLAN.assign(setpoint_reason=None)
+    assert "now set back" not in plan_words(TMV23, before, AS_OF)
+    assert "None" not in Outline(plan_page(TMV23, before)).text
+
+
 def test_a_trace_is_escaped():
     decided = decide(INPUTS)
     odd = trace_frame(decided.trace).assign(
