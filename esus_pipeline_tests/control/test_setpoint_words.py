@@ -74,7 +74,7 @@ def test_heating_that_is_eased_back_after_work_is_no_preheating(horizon):
 
 def test_cooling_alone_is_no_setback(horizon):
     reasons = told(horizon, SIX_THIRTY, EIGHT, heating=17.0, cooling=26.0)
-    assert reasons[SIX_THIRTY] == "cooled from 06:30, to 26.0 degC by 08:00; calendar's ramp"
+    assert reasons[SIX_THIRTY] == "cooled only above 26.0 degC by 08:00; calendar's ramp"
 
 
 def test_an_open_window_says_so_for_as_long_as_it_closes_the_valves():
