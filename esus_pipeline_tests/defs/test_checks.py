@@ -197,7 +197,11 @@ def test_a_plan_that_may_not_leave_is_not_stored_not_shown_not_delivered_and_peo
         place = last.plan.table.column_names.index("shade_position")
         lowered = np.ones(len(last.plan.table))  # though nothing is known
         broken = last.plan.table.set_column(place, last.plan.table.schema.field(place), [lowered])
-        return stored, standing, [*before, course.Made(type(last.plan)(broken, last.plan.trace), last.optimum)]
+        return (
+            stored,
+            standing,
+            [*before, course.Made(type(last.plan)(broken, last.plan.trace), last.optimum, last.people)],
+        )
 
     monkeypatch.setattr(course, "_made", wrong)
     bad = planned(instance, tmp_path)
