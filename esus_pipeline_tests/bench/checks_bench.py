@@ -18,7 +18,8 @@ def backfill_with_and_without(length: int = DAYS, rounds: int = ROUNDS) -> list[
     with _Bench() as bench:
         midnight = bench.now.replace(hour=0, minute=0)
         first, last = _key(midnight - timedelta(days=length + 1)), _key(midnight - timedelta(days=1, minutes=15))
-        bench.run(first, first, "no_checks")  # the building has simulated its weeks by then
+        bench.simulate(midnight - timedelta(days=length + 1), midnight)
+        bench.run(first, first, "no_checks")
         for number in range(rounds):
             for executor in sorted(costs, reverse=number % 2 == 1):
                 bench.forget()
