@@ -119,24 +119,6 @@ class Weights:
     """Per room and move of a shade."""
 
 
-def least_weighed(
-    rooms: LinearRooms,
-    state: Floats,
-    groups: list[list[int]],
-    conditions: Conditions,
-    heat_price: float,
-    cooling_price: Floats,
-    weights: Weights,
-) -> float:
-    """The least sum of energy, discomfort, lost views and moves at their prices; arguments as for least_cost.
-
-    The limits on shaded hours and on moves do not hold here, for both are paid for.
-    """
-    return sum(
-        _least_cost(rooms, state, conditions, heat_price, cooling_price, rows, weights)["weighed"] for rows in groups
-    )
-
-
 def least_cost(
     rooms: LinearRooms,
     state: Floats,
@@ -144,20 +126,24 @@ def least_cost(
     conditions: Conditions,
     heat_price: float,
     cooling_price: Floats,
+    weights: Weights,
 ) -> dict[str, float]:
     """The least cost over all steps, from `state` (R, 2) at their start, by one linear program per shade group.
 
     Shades may stand anywhere between open and closed, those of a group (rows of rooms; every room is in one) on one
     output, and powers are free within their limits, so that no controller can do better. `cooling_price` is (N,), per
     kWh of heat removed. The limits on shaded hours and on moves span all rooms: each gets a price (Lagrange), and
-    whatever these prices are, `cost` stays a lower bound; a search finds the highest.
+    whatever these prices are, `cost` stays a lower bound; a search finds the highest. `weighed` is the least sum of
+    energy, discomfort, lost views and moves at their `weights`, for which these limits do not hold.
     """
+
+    def weighed(weights: Weights) -> dict[str, float]:
+        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, weights) for rows in groups]
+        return {name: sum(part[name] for part in parts) for name in parts[0]}
 
     def priced(view: float, move: float) -> dict[str, float]:
         """All groups at a price per shaded working hour and per move, neither of which is part of `cost`."""
-        weights = Weights(DISCOMFORT_PRICE, view, move)
-        parts = [_least_cost(rooms, state, conditions, heat_price, cooling_price, rows, weights) for rows in groups]
-        return {name: sum(part[name] for part in parts) for name in parts[0]}
+        return weighed(Weights(DISCOMFORT_PRICE, view, move))
 
     view, best = 0.0, priced(0.0, 0.0)
     if best["shaded_hours"] > (hours := _shaded_allowed(rooms, groups, conditions)):
@@ -170,7 +156,7 @@ def least_cost(
             return found
 
         _, best = _dearest(with_moves, "moves", moves, best)
-    return best
+    return best | {"weighed": weighed(weights)["weighed"]}
 
 
 def _dearest(

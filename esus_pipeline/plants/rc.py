@@ -17,7 +17,7 @@ from esus_pipeline.control.evaluation.rules import WindGuard
 from esus_pipeline.control.groups import moving_groups
 from esus_pipeline.control.model.room_model import DESIGN_ROOM, EMITTER, SUPPLY_AIR, SUPPLY_WATER, RoomModel
 from esus_pipeline.control.safety import DWELL
-from esus_pipeline.plants.bound import Conditions, LinearRooms, Weights, least_cost, least_weighed
+from esus_pipeline.plants.bound import Conditions, LinearRooms, Weights, least_cost
 from esus_pipeline.plants.weather import PAST_S, STEP_S, Sky
 from esus_pipeline.plants.world import World, after, make_world
 from esus_pipeline.simulator.noise import HOUR, Floats, normal, smooth, uniform
@@ -103,10 +103,8 @@ class RcPlant:
             dwell=DWELL,
         )
         price = prices.reindex(world.times, method="ffill").to_numpy(dtype=float) / site.tariffs.cooling_cop
-        given = rooms, self._state, moving_groups(site), conditions, site.tariffs.heat, price
-        wanted = site.control
-        weights = Weights(wanted.comfort_price, wanted.view_price, wanted.move_price)
-        return least_cost(*given) | {"weighed": least_weighed(*given, weights)}
+        weights = Weights(site.control.comfort_price, site.control.view_price, site.control.move_price)
+        return least_cost(rooms, self._state, moving_groups(site), conditions, site.tariffs.heat, price, weights)
 
     def _rooms(self, start: datetime, steps: int) -> LinearRooms:
         world = make_world(self.site, self._sky, self._seed, start, steps)

@@ -78,7 +78,7 @@ def score(run: Run) -> Score:
     heat, cooling, lights = (rows[name].sum() for name in ("heat_kwh", "cooling_kwh", "lighting_kwh"))
     power = float((rows["cooling_kwh"] * rows["price"]).sum()) / site.tariffs.cooling_cop
     cost = float(heat * site.tariffs.heat) + power
-    outside = (over + under)[working].sum() * STEP_HOURS
+    too_warm, too_cold = (float(each[working].sum() * STEP_HOURS) for each in (over, under))
     dark = _dark(rows[working & shaded], site.place.timezone)
     moves, room_days, prices = _moves(rows[shaded]), shaded.sum() * STEP_HOURS / 24, site.control
     return Score(
@@ -87,9 +87,10 @@ def score(run: Run) -> Score:
         lighting_kwh=float(lights),
         cost=cost,
         cost_with_lights=cost + float((rows["lighting_kwh"] * rows["price"]).sum()),
-        weighed=cost + float(prices.comfort_price * outside + prices.view_price * dark + prices.move_price * moves),
-        discomfort_over=float(over[working].sum() * STEP_HOURS),
-        discomfort_under=float(under[working].sum() * STEP_HOURS),
+        weighed=cost
+        + float(prices.comfort_price * (too_warm + too_cold) + prices.view_price * dark + prices.move_price * moves),
+        discomfort_over=too_warm,
+        discomfort_under=too_cold,
         felt_discomfort=float((over + under)[people].sum() * STEP_HOURS),
         co2_hours=float((people & (rows["co2"].to_numpy() > CO2_LIMIT)).sum() * STEP_HOURS),
         moves=moves / room_days if room_days else NAN,

@@ -99,19 +99,20 @@ class Study:
         merged["violations"] = sum(one["violations"] for one in scores)
         return merged
 
-    def cost(self, season: str | None, controller: str, figure: str = "cost") -> float:
-        """Mean cost of a run, or another figure's mean; NaN without one."""
-        return self.mean(season, controller).get(figure, float("nan"))
+    def cost(self, season: str | None, controller: str) -> float:
+        """Mean cost of a run; NaN without one."""
+        return self.mean(season, controller).get("cost", float("nan"))
 
     def captured(self, season: str | None, controller: str, figure: str = "cost") -> float:
         """Share of the saving between the tuned rule and the bound that a controller captures; NaN without both.
 
         Of `cost`, or of `weighed`.
         """
-        tuned, bound = (self.cost(season, name, figure) for name in ("tuned", BOUND))
+        names = ("tuned", controller, BOUND)
+        tuned, own, bound = (self.mean(season, name).get(figure, float("nan")) for name in names)
         if controller in ("sg01", "tuned", BOUND) or tuned == bound:
             return float("nan")
-        return (tuned - self.cost(season, controller, figure)) / (tuned - bound)
+        return (tuned - own) / (tuned - bound)
 
 
 def run_study(
