@@ -43,11 +43,8 @@ daily_rhythm = dg.define_asset_job(
     description="Learn from the last four weeks what silence and which values are normal for every point.",
 )
 
-CONTACTS = dg.AssetCheckKey(clean_series.key, "window_contacts")
-"""It looks at the newest week, which a repair of the past leaves to the next live run."""
-
 late_readings = dg.define_asset_job(
     "late_readings",
-    selection=dg.AssetSelection.assets(clean_series, point_states) - dg.AssetSelection.checks(CONTACTS),
+    selection=dg.AssetSelection.assets(clean_series, point_states),
     description="Clean and judge again what late readings changed. Plans of the past stay as they were made.",
 )
