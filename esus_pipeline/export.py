@@ -22,6 +22,7 @@ from esus_pipeline.frames import (
     QUARANTINE,
     RAW_BMS_READINGS,
     ROOM_MODELS,
+    ROOM_SOURCES,
     SAVINGS,
     SHADE_SETPOINT_SCHEDULE,
     SOLAR_GAIN,
@@ -56,6 +57,7 @@ _BY_WINDOW = {
     for frame in (
         RAW_BMS_READINGS,
         CLEAN_SERIES,
+        ROOM_SOURCES,
         POINT_STATE,
         GAP,
         QUARANTINE,

@@ -176,6 +176,26 @@ GAP = Frame(
     time="gap_start",
 )
 
+ROOM_SOURCES = Frame(
+    "room_sources",
+    "Where values of the room table come from, of the quantities that decisions tell of: one row per value.",
+    pa.schema(
+        [
+            _text("room", "room of the site, or building"),
+            _time("timestamp", "start of the window"),
+            _text("quantity", "column of the room table"),
+            _column("point_id", pa.int64(), "", "point that the value comes from", required=True),
+            _column("age_minutes", pa.float64(), "min", "of its newest good reading at the window's end", True),
+            _column(
+                "stands_in_for", pa.int64(), "", "better log of the same sensor without a value, where there is one"
+            ),
+            _text("because", "why that has none: silent, or the flag of its newest reading", required=False),
+        ]
+    ),
+    key=("room", "timestamp", "quantity"),
+    time="timestamp",
+)
+
 RHYTHM = Frame(
     "point_rhythm",
     "What is normal for a point, learned from its own history: its silences, its levels, its stillness.",
@@ -380,7 +400,11 @@ DECISION_TRACE = Frame(
             _column("position", pa.float64(), "1", "what the shade is told, 0 = open .. 1 = closed", True),
             _column("wanted_position", pa.float64(), "1", "what optimum or tuned rule wanted", True),
             _text("losing", "JSON list of the rules that asked for something and lost, with their wishes"),
-            _text("inputs", "JSON object: value and age in minutes of each input; null is not known"),
+            _text(
+                "inputs",
+                "JSON object: value and age in minutes of each input, null is not known; of a log that stands in for a "
+                "better one also its point, stands_in_for and because, as in room_sources",
+            ),
             _column("held_closed", pa.bool_(), "", "whether the shade was down before", True),
             _number("held_minutes", "min", "since its last move, at most a day"),
             _column("moves_today", pa.int64(), "", "moves of the local day that count towards the limit", True),

@@ -1,7 +1,7 @@
 """What the sensors say now, out of the newest row of the room table; NaN where nothing is fresh or believable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -19,11 +19,27 @@ NOW = 2
 """Steps for which what is seen now (a person, an open window) is taken to last; the next plans see anew."""
 TEMPERATURE_RANGE = (-60.0, 60.0)
 WIND_RANGE = (0.0, 100.0)
+AIR = "air_temperature"
 PRESENCE = "occupancy"
 WINDOW = "window_open"
 WATER = "heating_supply_temperature"
 RELEASED = "shading_released"
 """Quantity of the building: 1 when its own wind protection lets the shades move."""
+SOURCED = (AIR, PRESENCE, WINDOW)
+"""Quantities of a room of which a decision tells where they come from."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one value of the room table comes from."""
+
+    point: int
+    age: timedelta
+    """Of the point's newest reading when the plan begins."""
+    stands_in_for: int | None
+    """The better log of the same sensor, where that has no value."""
+    because: str | None
+    """Why it has none: silent, or the flag of its newest reading."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,8 @@ class Measured:
     """degC of the heating water supplied, NaN where it is not measured."""
     released: float
     """1 where the building lets its shades move, 0 where it holds them up."""
+    sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
+    """By room and quantity, where they are told."""
 
     def somebody_in(self, rooms: list[int]) -> bool:
         """Whether anybody is seen in any of the rooms (indices into the site's)."""
@@ -54,8 +72,13 @@ class Measured:
         return not np.isnan(self.wind)
 
 
-def read_measured(site: Site, rooms: pd.DataFrame | None, wind_age: timedelta | None) -> Measured:
-    """The newest row per room, the building's included, with the room as a column or as the index."""
+def read_measured(
+    site: Site, rooms: pd.DataFrame | None, wind_age: timedelta | None, sources: pd.DataFrame | None = None
+) -> Measured:
+    """The newest row per room, the building's included, with the room as a column or as the index.
+
+    `sources` are rows of frames.ROOM_SOURCES of the same window.
+    """
     if rooms is None or not len(rooms):
         rooms = pd.DataFrame({"room": pd.Series(dtype=object)})
     names = list(rooms["room"] if "room" in rooms.columns else rooms.index)
@@ -74,14 +97,28 @@ def read_measured(site: Site, rooms: pd.DataFrame | None, wind_age: timedelta | 
 
     fresh = wind_age is not None and timedelta(0) <= wind_age <= FRESH_WIND
     return Measured(
-        temperature=of_rooms("air_temperature", *TEMPERATURE_RANGE),
+        temperature=of_rooms(AIR, *TEMPERATURE_RANGE),
         wind=of_building(site.wind.quantity, *WIND_RANGE) if fresh else np.nan,
         wind_age=wind_age,
         present=of_rooms(PRESENCE, 0.0, 1.0),
         window_open=of_rooms(WINDOW, 0.0, 1.0),
         water=of_building(WATER, 0.0, 130.0),
         released=of_building(RELEASED, 0.0, 1.0),
+        sources={} if sources is None else _sources(sources),
     )
+
+
+def _sources(rows: pd.DataFrame) -> dict[tuple[str, str], Source]:
+    names = ["room", "quantity", "point_id", "age_minutes", "stands_in_for", "because"]
+    return {
+        (room, quantity): Source(
+            point=point,
+            age=timedelta(minutes=age),
+            stands_in_for=None if np.isnan(better) else int(better),
+            because=because if isinstance(because, str) else None,
+        )
+        for room, quantity, point, age, better, because in zip(*(rows[name].tolist() for name in names), strict=True)
+    }
 
 
 def plausible(values: Array, low: float | Array, high: float | Array) -> Array:

@@ -8,10 +8,11 @@ import pandas as pd
 
 from esus_pipeline.archive import Archive, Merge
 from esus_pipeline.bms import BmsError, BmsUnreachable, Poll
+from esus_pipeline.control.measured import SOURCED
 from esus_pipeline.defs.common import REPAIR_TAG, now, window_asset
 from esus_pipeline.defs.partitions import KEY_FORMAT, WINDOWS, days, floor, key_of
 from esus_pipeline.defs.resources import BmsResource, DataResource, SiteResource
-from esus_pipeline.frames import CLEAN_SERIES, QUARANTINE, RAW_BMS_READINGS
+from esus_pipeline.frames import CLEAN_SERIES, QUARANTINE, RAW_BMS_READINGS, ROOM_SOURCES
 from esus_pipeline.readings import reach, room_frame, tables, unclean
 from esus_pipeline.site import Site
 
@@ -137,12 +138,13 @@ def _announce_late(context: dg.AssetExecutionContext, archive: Archive, late: pd
 
 @window_asset(CLEAN_SERIES, "readings", {"parquet", "pandas"}, deps=[raw_bms_readings])
 def clean_series(context: dg.AssetExecutionContext, site: SiteResource, data: DataResource) -> dg.MaterializeResult:
-    """Clean the readings of the windows and write the room table beside them."""
+    """Clean the readings of the windows and write the room table, and where its values come from, beside them."""
     building, archive, started = site.load(), data.archive(), now()
     frame, qualities, filled, cells = room_frame(building), Counter[str](), 0, 0
     for day in days(context.partition_time_window):
-        series, rooms = tables(archive.read, building, day.start, day.end)
+        series, rooms, sources = tables(archive.read, building, day.start, day.end, SOURCED)
         archive.replace(CLEAN_SERIES, series, day.start, day.end)
+        archive.replace(ROOM_SOURCES, sources, day.start, day.end)
         archive.replace(frame, rooms, day.start, day.end)
         qualities.update(series["quality"])
         filled += int(rooms.drop(columns=["room", "timestamp"]).notna().sum().sum())

@@ -4,7 +4,8 @@ from esus_pipeline.readings.clean import clean
 from esus_pipeline.readings.context import Read, in_force, slow_points, tables, with_context
 from esus_pipeline.readings.quality import Quality
 from esus_pipeline.readings.repair import reach, unclean
-from esus_pipeline.readings.rooms import room_frame, room_table
+from esus_pipeline.readings.rooms import room_frame, room_table, speak
+from esus_pipeline.readings.sources import room_sources
 
 __all__ = [
     "Quality",
@@ -13,10 +14,12 @@ __all__ = [
     "in_force",
     "reach",
     "room_frame",
+    "room_sources",
     "room_table",
     "slow_points",
+    "speak",
     "tables",
     "unclean",
     "with_context",
 ]
-"""`tables` is the whole way from the archive to both tables of a window; the others are its parts."""
+"""`tables` is the whole way from the archive to all tables of a window; the others are its parts."""

@@ -1,4 +1,4 @@
-"""How far back readings must be read to speak about [start, end), and the whole way from the archive to both tables.
+"""How far back readings must be read to speak about [start, end), and the whole way from the archive to the tables.
 
 Belongs here: the amount of history. Does not belong here: files; `read` is anything with the signature of
 Archive.read.
@@ -17,7 +17,8 @@ from esus_pipeline.frames import RAW_BMS_READINGS, RHYTHM, Frame
 from esus_pipeline.readings.clean import clean
 from esus_pipeline.readings.plausibility import MEMORY
 from esus_pipeline.readings.quality import Quality
-from esus_pipeline.readings.rooms import RANKING, room_table
+from esus_pipeline.readings.rooms import RANKING, speak
+from esus_pipeline.readings.sources import room_sources
 from esus_pipeline.site import Site
 
 _DAY = timedelta(days=1)
@@ -79,15 +80,19 @@ def in_force(read: Read, frame: Frame, at: datetime) -> pd.DataFrame:
     return frame.empty()
 
 
-def tables(read: Read, site: Site, start: datetime, end: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Clean series with start <= timestamp < end, and the room table of the windows that start in [start, end).
+def tables(
+    read: Read, site: Site, start: datetime, end: datetime, sourced: Collection[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Clean series with start <= timestamp < end; room table and room sources of the windows starting in [start, end).
 
-    The span lies within one UTC day, all of which is judged by one version of the rhythm.
+    Sources are told of the quantities `sourced`. The span lies within one UTC day, which one version of the rhythm
+    judges.
     """
     rhythm = in_force(read, RHYTHM, start)
     everything = clean(site, with_context(read, site, start, end), None, end, rhythm)
     window = everything[everything["timestamp"] >= start].reset_index(drop=True)
-    return window, room_table(site, everything, start, end)
+    rooms = speak(site, everything, start, end)
+    return window, rooms.table(), room_sources(rooms, sourced, everything, rhythm)
 
 
 def _heard(site: Site, raw: pd.DataFrame, before: datetime) -> set[int]:

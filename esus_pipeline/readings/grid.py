@@ -16,11 +16,14 @@ WINDOW = length(STEP)
 
 def last(time: Ints, value: Floats, starts: Ints, max_age: int) -> Floats:
     """Value of the newest reading before each window's end; NaN where it is older than `max_age` at that end."""
-    ends = starts + WINDOW
-    at = np.searchsorted(time, ends, side="left") - 1
-    newest = np.where(at >= 0, value[np.maximum(at, 0)], np.nan)
-    age = ends - time[np.maximum(at, 0)]
-    return np.where(age <= max_age, newest, np.nan)
+    at = newest(time, starts)
+    age = starts + WINDOW - time[np.maximum(at, 0)]
+    return np.where((at >= 0) & (age <= max_age), value[np.maximum(at, 0)], np.nan)
+
+
+def newest(time: Ints, starts: Ints) -> Ints:
+    """Where in `time` the newest reading before each window's end stands; -1 for none."""
+    return np.asarray(np.searchsorted(time, starts + WINDOW, side="left") - 1)
 
 
 def mean(time: Ints, value: Floats, starts: Ints, max_age: int, *, lines: bool) -> Floats:

@@ -43,8 +43,8 @@ def test_all_tables_are_looked_at_below():
     assert sorted(each.name for each in ALL) == [
         "clean_series", "controller_rhythm", "decision_trace", "electricity_price", "gaps", "occupancy_forecast",
         "optimal_plan", "override_release", "point_rhythm", "point_states", "quarantine", "raw_bms_readings",
-        "room_models", "room_table", "savings", "shade_setpoint_schedule", "solar_gain", "solar_gain_pane",
-        "weather_forecast",
+        "room_models", "room_sources", "room_table", "savings", "shade_setpoint_schedule", "solar_gain",
+        "solar_gain_pane", "weather_forecast",
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import RAW_BMS_READINGS, RHYTHM, Frame
-from esus_pipeline.readings import clean, room_table, slow_points, tables, with_context
+from esus_pipeline.readings import clean, room_sources, room_table, slow_points, speak, tables, with_context
 from esus_pipeline_tests.readings.house import NOON, STEP, A, house, raw
 
 DAY = 24 * 60
@@ -34,10 +34,11 @@ def test_slow_points_are_those_that_may_be_older_than_a_day():
 
 
 def test_an_empty_archive_gives_empty_rooms():
-    rows, rooms = tables(Reads(raw()), house(), NOON, END)
+    rows, rooms, sources = tables(Reads(raw()), house(), NOON, END, ())
     assert rows.empty
     assert len(rooms) == 7
     assert rooms.drop(columns=["room", "timestamp"]).isna().all(axis=None)
+    assert sources.empty
 
 
 def test_two_days_are_read_of_all_points_and_no_more_when_the_slow_ones_are_heard_in_it():
@@ -53,7 +54,7 @@ def test_a_slow_point_is_looked_for_until_it_is_found():
     assert got.value.tolist() == [21]
     assert len(reads.asked) == 1 + 9
     assert all(points == [40] for _, _, points in reads.asked[1:])
-    assert tables(reads, house(), NOON, END)[1].set_index("room").order[A] == 21
+    assert tables(reads, house(), NOON, END, ())[1].set_index("room").order[A] == 21
 
 
 def test_a_slow_point_heard_only_in_the_window_is_still_looked_for():
@@ -63,7 +64,7 @@ def test_a_slow_point_heard_only_in_the_window_is_still_looked_for():
 
 def test_a_bad_reading_does_not_end_the_search():
     reads = Reads(raw((40, -5 * DAY, 999), (40, -10 * DAY, 21)))
-    assert tables(reads, house(), NOON, END)[1].set_index("room").order[A] == 21
+    assert tables(reads, house(), NOON, END, ())[1].set_index("room").order[A] == 21
 
 
 def test_the_search_ends_at_the_greatest_age():
@@ -85,14 +86,17 @@ def test_the_real_month_window_by_window_is_the_real_month_at_once(ou44, tmp_pat
     archive.merge(RAW_BMS_READINGS, ou44.raw)
     start, end = datetime(2017, 4, 10, tzinfo=UTC), datetime(2017, 4, 12, tzinfo=UTC)
     everything = clean(ou44.site, ou44.raw, None, end)
-    rooms_at_once = room_table(ou44.site, everything, start, end)
-    rows_by_day, rooms_by_day = tables(archive.read, ou44.site, start, end)
+    spoken, sourced = speak(ou44.site, everything, start, end), ("air_temperature", "occupancy")
+    rooms_at_once, sources_at_once = spoken.table(), room_sources(spoken, sourced, everything, RHYTHM.empty())
+    rows_by_day, rooms_by_day, sources_by_day = tables(archive.read, ou44.site, start, end, sourced)
     pd.testing.assert_frame_equal(rooms_by_day, rooms_at_once, check_exact=True)
+    pd.testing.assert_frame_equal(sources_by_day, sources_at_once, check_exact=True)
     pd.testing.assert_frame_equal(rows_by_day, everything[everything.timestamp >= start].reset_index(drop=True))
     for at in (start, start + timedelta(hours=0.5), start + timedelta(hours=7.25), end - STEP):
-        rows, rooms = tables(archive.read, ou44.site, at, at + STEP)
-        within = rooms_at_once[rooms_at_once.timestamp == at].reset_index(drop=True)
-        pd.testing.assert_frame_equal(rooms, within, check_exact=True)
+        rows, rooms, sources = tables(archive.read, ou44.site, at, at + STEP, sourced)
+        for alone, many in ((rooms, rooms_at_once), (sources, sources_at_once)):
+            within = many[many.timestamp == at].reset_index(drop=True)
+            pd.testing.assert_frame_equal(alone, within, check_exact=True)
         inside = (everything.timestamp >= at) & (everything.timestamp < at + STEP)
         pd.testing.assert_frame_equal(rows, everything[inside].reset_index(drop=True))
 
