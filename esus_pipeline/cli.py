@@ -183,7 +183,7 @@ def fetch(start: datetime, end: datetime, points: tuple[int, ...], output: Path)
 def export(asset: str, start: datetime, end: datetime, output: Path) -> None:
     """Write an asset's rows to a file.
 
-    ASSET is raw_bms_readings, clean_series, point_states, gaps, room_table, weather_forecast, solar_gain,
+    ASSET is raw_bms_readings, clean_series, point_states, gaps, room_table, room_sources, weather_forecast, solar_gain,
     solar_gain_pane, occupancy_forecast, room_models, electricity_price, optimal_plan, shade_setpoint_schedule,
     decision_trace, savings or quarantine. The span names windows: readings, rooms and prices are the rows of those
     windows, models those of the nights that end in it, savings those of the days that begin in it; forecasts, gains,
@@ -211,7 +211,8 @@ def export(asset: str, start: datetime, end: datetime, output: Path) -> None:
 def plan(at: datetime | None) -> None:
     """Print today's plan for every room, and why, in words, and how it was decided what the shades are told.
 
-    Of each decision: the rules that asked for something, what is held, the inputs and how old they were.
+    Of each decision: the rules that asked for something, what is held, the inputs, how old they were, and which log
+    of a sensor stood in for a better one.
     """
     from esus_pipeline.archive import ArchiveError
     from esus_pipeline.connect import archive
@@ -299,7 +300,10 @@ def alerts(test: bool) -> None:
 @click.option("--since", default="7d", show_default=True, help="36h, 7d, 2w, or an instant such as 2026-06-21T00:00.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file, too.")
 def quality(since: str, html: Path | None) -> None:
-    """Which points are silent, late, stuck or absurd, since when, how sure that is, and what was lost."""
+    """Which points are silent, late, stuck or absurd, since when, how sure that is, and what was lost.
+
+    What a plan was made with instead of them is told by `esus plan --at TIME`.
+    """
     from esus_pipeline.quality.command import FAILURES, run
 
     try:

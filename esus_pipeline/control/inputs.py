@@ -85,6 +85,8 @@ class PlanInputs:
     """Age at `as_of`; taken from the forecast's issued_at where it is not given."""
     gains: pd.DataFrame | None = None
     rooms: pd.DataFrame | None = None
+    sources: pd.DataFrame | None = None
+    """Rows of frames.ROOM_SOURCES of the same window as `rooms`, for the decision trace; they decide nothing."""
     wind_age: timedelta | None = None
     """Age of the newest measured wind speed; None says that it is not known, and the reading is not used."""
     past_wind: "pd.Series[float] | None" = None
@@ -162,7 +164,7 @@ def read_horizon(inputs: PlanInputs, steps: int = STEPS) -> Horizon:
     """The inputs on a grid of that many steps; what is missing, not finite or beyond what can be is NaN."""
     as_of = inputs.as_of.astimezone(UTC)
     forecast = _weather(inputs, as_of, PAST + steps)
-    measured = read_measured(inputs.site, inputs.rooms, inputs.wind_age)
+    measured = read_measured(inputs.site, inputs.rooms, inputs.wind_age, inputs.sources)
     foreseen = np.fmax(forecast["wind_speed"], forecast["wind_gust"] / inputs.site.wind.gust_factor)
     sun = _sun(inputs, as_of, PAST + steps)
     return Horizon(

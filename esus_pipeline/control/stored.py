@@ -17,7 +17,7 @@ from esus_pipeline.control.model.occupancy_table import expected_by_room
 from esus_pipeline.control.override import MEMORY as HAND_MEMORY
 from esus_pipeline.control.override import overrides
 from esus_pipeline.control.setpoints import told_setpoints
-from esus_pipeline.frames import BUILDING, CLEAN_SERIES, OVERRIDE_RELEASE, STEP
+from esus_pipeline.frames import BUILDING, CLEAN_SERIES, OVERRIDE_RELEASE, ROOM_SOURCES, STEP
 from esus_pipeline.prices import known_prices, stored_prices
 from esus_pipeline.readings import room_frame
 from esus_pipeline.site import Site
@@ -39,6 +39,8 @@ class Stored:
     gains: Estimates
     rooms: pd.DataFrame
     """Rows of the room table, by ascending timestamp."""
+    sources: pd.DataFrame
+    """Rows of frames.ROOM_SOURCES, by ascending timestamp."""
     wind_stamps: pd.Series
     prices: pd.DataFrame
     releases: pd.DataFrame
@@ -64,13 +66,17 @@ class Stored:
     def _times(self) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(self.rooms["timestamp"])
 
+    @cached_property
+    def _source_times(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self.sources["timestamp"])
+
     def inputs(self, as_of: datetime, commanded: pd.DataFrame, told: Now | None = None) -> PlanInputs:
         """What a plan issued at `as_of` may use, after the commands of the plans before it.
 
         `told` is what is known of the rooms, for a plan that makes a new optimum; without it, prices are left out too.
         """
         known = told or Now()
-        newest, end = self._times.searchsorted([pd.Timestamp(as_of - STEP), pd.Timestamp(as_of)])
+        newest = _window(self._times, as_of)
         stamps = self.wind_stamps[self.wind_stamps < as_of]
         forecast = self.issues.known_at(as_of)
         return PlanInputs(
@@ -79,17 +85,23 @@ class Stored:
             forecast=forecast,
             forecast_age=steering_age(forecast, as_of),
             gains=self.gains.known_at(as_of),
-            rooms=self.rooms.iloc[newest:end],
+            rooms=self.rooms.iloc[newest],
+            sources=self.sources.iloc[_window(self._source_times, as_of)],
             wind_age=as_of - stamps.max() if len(stamps) else None,
             past_wind=self._past_wind(as_of),
             prices=known_prices(self.site, self.prices, as_of) if told else None,
             shades=shade_states(commanded, as_of, self.site.zone),
             told=told_setpoints(commanded, as_of),
-            overrides=overrides(self.site, commanded, self.rooms.iloc[:end], as_of, self._released(as_of)),
+            overrides=overrides(self.site, commanded, self.rooms.iloc[: newest.stop], as_of, self._released(as_of)),
             models=known.models,
             states={room: RoomState.of(state) for room, state in known.states.items()},
             people=expected_by_room(known.people) if known.people is not None else None,
         )
+
+
+def _window(times: pd.DatetimeIndex, as_of: datetime) -> slice:
+    """Where in ascending times the window that ends at `as_of` stands."""
+    return slice(*times.searchsorted([pd.Timestamp(as_of - STEP), pd.Timestamp(as_of)]))
 
 
 def read_stored(site: Site, archive: Archive, ends: Sequence[datetime]) -> Stored:
@@ -104,11 +116,13 @@ def read_stored(site: Site, archive: Archive, ends: Sequence[datetime]) -> Store
         quality=["good"],
     )
     rooms = archive.read(room_frame(site), start - HAND_MEMORY, end)
+    sources = archive.read(ROOM_SOURCES, start, end)
     return Stored(
         site=site,
         issues=Issues(stored_forecasts(archive, ends)),
         gains=Estimates(stored_gains(archive, ends)),
         rooms=rooms.sort_values("timestamp", kind="stable", ignore_index=True),
+        sources=sources.sort_values("timestamp", kind="stable", ignore_index=True),
         wind_stamps=wind["timestamp"],
         prices=stored_prices(archive, ends),
         releases=archive.read(OVERRIDE_RELEASE, start - HAND_MEMORY, end + STEP),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from esus_pipeline.control.inputs import PAST, Horizon, Mask
+from esus_pipeline.control.measured import AIR, PRESENCE, WINDOW, Source
 from esus_pipeline.control.rules import Rule
 from esus_pipeline.control.safety import Held
 from esus_pipeline.frames import DECISION_TRACE, STEP
@@ -88,24 +90,40 @@ def trace_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pa.Table.from_pylist(rows, schema=DECISION_TRACE.schema).to_pandas()
 
 
-def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None) -> dict[str, dict[str, float | None]]:
-    """Value and age in minutes of each input; null where it is not known, as the age of what the room table says."""
+def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None) -> dict[str, dict[str, Any]]:
+    """Value and age in minutes of each input, null where it is not known.
+
+    Of what a log says that stands in for a better one, also which one it is, for which it stands in, and why.
+    """
     room, measured = decision.room, horizon.measured
+    told = partial(_told, measured.sources, horizon.site.room_ids[room])
     return {
-        "air_temperature_degC": _known(measured.temperature[room], None),
+        "air_temperature_degC": told(AIR, measured.temperature[room]),
         "wind_speed_m_s": _known(measured.wind, _minutes(measured.wind_age)),
         "wind_forecast_m_s": _known(horizon.wind[PAST], _minutes(horizon.forecast_age)),
         "facade_irradiance_W_m2": _known(horizon.irradiance[room, PAST], _minutes(horizon.forecast_age)),
         "outdoor_forecast_degC": _known(horizon.outdoor[0], _minutes(horizon.forecast_age)),
-        "presence_share": _known(measured.present[room], None),
-        "window_open": _known(measured.window_open[room], None),
+        "presence_share": told(PRESENCE, measured.present[room]),
+        "window_open": told(WINDOW, measured.window_open[room]),
         "optimum": {"value": None, "age_minutes": _minutes(optimum_age)},
     }
+
+
+def _told(
+    sources: Mapping[tuple[str, str], Source], room: str, quantity: str, value: float
+) -> dict[str, float | str | None]:
+    source = sources.get((room, quantity))
+    if source is None:
+        return _known(value, None)
+    known = _known(value, _minutes(source.age))
+    if source.stands_in_for is None:
+        return known
+    return {**known, "point": source.point, "stands_in_for": source.stands_in_for, "because": source.because}
 
 
 def _minutes(age: timedelta | None) -> float | None:
     return age / MINUTE if age is not None else None
 
 
-def _known(value: float, age: float | None) -> dict[str, float | None]:
+def _known(value: float, age: float | None) -> dict[str, float | str | None]:
     return {"value": round(float(value), 3) if np.isfinite(value) else None, "age_minutes": age}

@@ -23,6 +23,7 @@ _INPUTS = {
 }
 """Name in frames.DECISION_TRACE -> how people call it, and its value with the unit."""
 _HOUR = 60.0
+_DAY = 24 * _HOUR
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Read:
-    """One input: what it said and how old it was."""
+    """One input: what it said, how old it was, and for which better log of the sensor it stood in."""
 
     name: str
     value: str
     age: str
+    instead: str
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,20 @@ def _asked(rule: str, wish: str, won: bool = False) -> Asked:
     return Asked(rule, wish, RULES[Rule(rule)] if rule in list(Rule) else "", won)
 
 
-def _read(name: str, told: Mapping[str, float | None]) -> Read:
+def _read(name: str, told: Mapping[str, Any]) -> Read:
     title, shape = _INPUTS.get(name, (name, "{:g}"))
     value, age = told["value"], told["age_minutes"]
     known = value is not None or (name == "optimum" and age is not None)
-    return Read(title, shape.format(value) if known else "not known", _length(age) if age is not None else "")
+    words = shape.format(value) if known else "not known"
+    return Read(title, words, _length(age) if age is not None else "", _instead(told))
+
+
+def _instead(told: Mapping[str, Any]) -> str:
+    """Empty where nothing stood in, and for traces that were stored before this was told."""
+    if told.get("stands_in_for") is None:
+        return ""
+    why = str(told["because"]).replace("_", " ")
+    return f"point {told['point']} in place of {told['stands_in_for']}: {why}"
 
 
 def _position(position: float) -> str:
@@ -93,7 +104,9 @@ def _position(position: float) -> str:
 
 
 def _length(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes < 2 * _HOUR else f"{minutes / _HOUR:.0f} h"
+    if minutes < 2 * _HOUR:
+        return f"{minutes:.0f} min"
+    return f"{minutes / _HOUR:.0f} h" if minutes < 2 * _DAY else f"{minutes / _DAY:.0f} d"
 
 
 def _clock(site: Site, instant: pd.Timestamp) -> str:

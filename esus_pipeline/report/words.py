@@ -84,7 +84,9 @@ def _decision(trace: Trace) -> list[str]:
 
 
 def _input(read: Read) -> str:
-    return f"{read.name} {read.value}" + (f" ({read.age} old)" if read.age else "")
+    known = [f"{read.age} old" if read.age else "", read.instead]
+    told = ", ".join(part for part in known if part)
+    return f"{read.name} {read.value}" + (f" ({told})" if told else "")
 
 
 def _setpoints(site: Site, plan: pd.DataFrame) -> list[str]:

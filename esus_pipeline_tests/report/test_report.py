@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -181,6 +182,19 @@ def test_words_tell_who_asked_for_what_and_on_which_inputs():
     assert "wind, measured 14.0 m/s (10 min old)" in told
     assert "optimum not known" in told
     assert "how the shade was decided" not in plan_words(TMV23, decided.schedule, AS_OF)
+
+
+def test_words_and_page_tell_which_log_stood_in_and_traces_stored_before_that_was_told():
+    trace = trace_frame(decide(INPUTS).trace)
+    air = {"value": 20.8, "age_minutes": 50.0}
+    told = [air | {"point": 6397, "stands_in_for": 753499, "because": "out_of_range"}, air, air | {"age_minutes": 4e3}]
+    now, before, long_ago = (trace.assign(inputs=json.dumps({"air_temperature_degC": each})) for each in told)
+    stood_in = "point 6397 in place of 753499: out of range"
+    assert f"20.8 degC (50 min old, {stood_in})" in " ".join(plan_words(TMV23, PLAN, AS_OF, now).split())
+    assert stood_in in Outline(plan_page(TMV23, PLAN, trace=now)).text
+    assert "20.8 degC (50 min old)" in " ".join(plan_words(TMV23, PLAN, AS_OF, before).split())
+    assert "in place of" not in plan_page(TMV23, PLAN, trace=before)
+    assert "20.8 degC (3 d old)" in " ".join(plan_words(TMV23, PLAN, AS_OF, long_ago).split())
 
 
 def test_words_and_page_say_why_the_setpoints_are_what_they_are():

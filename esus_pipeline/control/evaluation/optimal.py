@@ -36,7 +36,10 @@ _HAND_MEMORY = timedelta(hours=6) // STEP
 
 
 class Optimal:
-    """Plans every 15 minutes on what the plant said so far and carries out the plan's first step."""
+    """Plans every 15 minutes on what the plant said so far and carries out the plan's first step.
+
+    A plant has no points and says of each room what is now, so no age of it can be told: in the traces it is null.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site, self._planner, self._diary = site, Planner(), Diary(site)
