@@ -96,8 +96,7 @@ def speak(site: Site, clean: pd.DataFrame, start: datetime, end: datetime) -> Ro
     windows = pd.date_range(start, end, freq=STEP, inclusive="left", unit="us")
     if not len(windows):
         return Rooms(site, windows, {})
-    starts, good = microseconds(windows), clean[clean["quality"] == Quality.GOOD]
-    points = {point: _arrays(series) for point, series in good.groupby("point_id")}
+    starts, points = microseconds(windows), _arrays(clean[clean["quality"] == Quality.GOOD])
     spoken = {
         (room, quantity): _spoken(site.quantity(quantity), ids, [points.get(id_, _NOTHING) for id_ in ids], starts)
         for (room, quantity), ids in _speakers(site).items()
@@ -113,9 +112,13 @@ def _speakers(site: Site) -> dict[tuple[str, str], list[int]]:
     return speakers
 
 
-def _arrays(series: pd.DataFrame) -> tuple[Ints, Floats]:
-    ordered = series.sort_values("timestamp")
-    return microseconds(ordered["timestamp"]), ordered["value"].to_numpy()
+def _arrays(rows: pd.DataFrame) -> dict[int, tuple[Ints, Floats]]:
+    """Instants and values of each point, in order."""
+    ordered = rows.sort_values(["point_id", "timestamp"])
+    points, first = np.unique(ordered["point_id"], return_index=True)
+    times = np.split(microseconds(ordered["timestamp"]), first)[1:]
+    values = np.split(ordered["value"].to_numpy(), first)[1:]
+    return {point: (time, value) for point, time, value in zip(points.tolist(), times, values, strict=True)}
 
 
 def _spoken(quantity: Quantity, points: list[int], series: list[tuple[Ints, Floats]], starts: Ints) -> Spoken:
