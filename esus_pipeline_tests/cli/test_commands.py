@@ -216,7 +216,7 @@ def test_an_unknown_table_is_refused_with_the_list(esus, tmp_path, name):
     done = esus("export", name, "--start", START, "--end", END, "-o", str(tmp_path / "a.csv"))
     assert done.exit_code == 1
     assert done.output == f"Error: {name!r} is not one of {', '.join(TABLES)}\n"
-    assert len(TABLES) == 16
+    assert len(TABLES) == 17
 
 
 def test_the_help_of_export_names_every_table(esus):
