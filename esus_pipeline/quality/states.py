@@ -25,6 +25,9 @@ from esus_pipeline.site import Site
 FINAL = timedelta(hours=8, minutes=30)
 """The building has been seen to deliver 8 hours late; what has not come after this will not come."""
 
+PATIENCE = STEP
+"""A silence is too long when it was so this long ago: what ends it may be stamped, and come with the next poll."""
+
 
 class State(StrEnum):
     """States of a point, from the least to the most worrying; the order is the code that dashboards show."""
@@ -79,9 +82,10 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     reached = progress(past, heard.newest(past), bounds)
     watermark, tardy = reached.watermark[-len(ends) :], reached.tardy[-len(ends) :, member]
     behind, own_mark = ends[:, None] - watermark, watermark[:, member]
-    out = away(reached, bounds, ends, newest, own_mark)
-    used = bounds.used(newest, own_mark, out)
-    used_good = bounds.used(believed, own_mark, away(reached, bounds, ends, believed, own_mark))
+    sure = np.where(own_mark == NEVER, NEVER, own_mark - length(PATIENCE))
+    out = away(reached, bounds, ends, newest, sure)
+    used = bounds.used(newest, sure, out)
+    used_good = bounds.used(believed, sure, away(reached, bounds, ends, believed, sure))
     used_good[(believed == NEVER) & (newest != NEVER) & ~bounds.silent] = np.inf
     used_good[heard.absurd(ends) & bounds.silent] = np.inf
     switches = np.array([point.silent_by_nature for point in site.points], dtype=bool)
@@ -94,7 +98,7 @@ def judge(site: Site, heard: Heard, bounds: Bounds, start: datetime, end: dateti
     points = len(site.points)
     columns = {
         "age_minutes": _minutes(ends[:, None] - newest, newest == NEVER),
-        "bound_minutes": bounds.minutes(newest, own_mark, used, out),
+        "bound_minutes": bounds.minutes(newest, sure, used, out),
         "controller_late_minutes": _minutes(behind, watermark == NEVER)[:, member],
         "controller_bound_minutes": np.broadcast_to(bounds.controllers / length(_MINUTE), behind.shape)[:, member],
     }

@@ -44,7 +44,7 @@ def test_the_score_tells_what_the_judgement_told_at_every_poll_and_a_delivered_d
     notices = rung[rung["rule"] == "ours_notice"].set_index("who")["noticed"]
     assert {who: pd.Timestamp(noticed, unit="us", tz=UTC) for who, noticed in notices.items()} == {
         "A": at(7),  # its newest readings are an hour old
-        1: at(9.25),  # two hours behind the others, which have come
+        1: at(9.5),  # more than two hours behind the others, which have come, a quarter of an hour ago
     }
 
 

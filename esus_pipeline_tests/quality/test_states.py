@@ -76,6 +76,19 @@ def test_one_silent_point_is_late_then_missing_while_its_neighbours_and_the_setp
         assert states[7] == State.SILENT_BY_NATURE
 
 
+def test_a_silence_that_ends_within_a_quarter_of_an_hour_of_its_bound_is_told_of_nowhere_live_or_later(site, tmp_path):
+    archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
+    rows = without(rows, {2}, DAY + hours(5.9), DAY + hours(8))  # two hours and ten minutes; two are its bound
+    archive.merge(CLEAN_SERIES, rows[rows["timestamp"] < DAY + hours(8)])
+    live = state_at(archive, site, hours(8))
+    archive.merge(CLEAN_SERIES, rows)
+    later, ledger = Walk(archive.read, site).judge(DAY, DAY + hours(24))
+    window = later["window"] == DAY + hours(8) - STEP
+    assert live[2] == later.loc[window].set_index("point_id")["state"][2] == State.CURRENT
+    assert set(later.loc[later["point_id"] == 2, "state"]) == {State.CURRENT}
+    assert ledger["gap_start"].to_list() == [DAY + hours(6) - timedelta(minutes=10)]  # by the clock it is a gap
+
+
 def test_a_late_controller_makes_all_its_points_late_and_no_other(site, tmp_path):
     archive, rows = Archive(tmp_path), readings(site, DAY, DAY + hours(24))
     archive.merge(CLEAN_SERIES, without(rows, set(range(1, 8)), DAY + hours(6), DAY + hours(24)))
