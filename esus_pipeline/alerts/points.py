@@ -4,15 +4,18 @@ Silent points of a controller that is late itself are explained by it: one condi
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
 from esus_pipeline.alerts.condition import SETTLE, Condition, Severity
 from esus_pipeline.frames import STEP
-from esus_pipeline.quality import FINAL, State
+from esus_pipeline.quality import FINAL, State, suspects
 from esus_pipeline.site import Site
+
+Row = Mapping[Hashable, Any]
 
 SOURCE = "points"
 NEWCOMER = timedelta(days=1)
@@ -34,17 +37,19 @@ _SAYS = {
     "implausible": ("implausible", "is implausible", "Its values cannot be: look at the sensor, its unit and its log."),
 }
 _SILENT = ("late", "missing")
+_CONTROLLER = "Look at the controller and its connection to the building's system; its points are not blamed."
+_FEW = "Look at what is named first, then at the controller and its connection; its other points are not blamed."
 _LINK = "/assets/point_states?view=checks&checkDetail="
 """Followed by the check whose table names the points or the controllers."""
 
 
 def point_conditions(site: Site, states: pd.DataFrame) -> list[Condition]:
     """What is wrong with controllers and points. `states` holds one window of frames.POINT_STATE."""
-    late = {condition.group: condition for condition in _controllers(states)}
+    late = {condition.group: condition for condition in _controllers(site, states)}
     return [*late.values(), *_points(site, states, late)]
 
 
-def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
+def _controllers(site: Site, states: pd.DataFrame) -> Iterator[Condition]:
     for name, rows in states.groupby("controller", sort=True):
         behind, bound = float(rows["controller_late_minutes"].max()), float(rows["controller_bound_minutes"].max())
         longest = FINAL.total_seconds() / 60
@@ -52,19 +57,21 @@ def _controllers(states: pd.DataFrame) -> Iterator[Condition]:
         if not behind > (longest if math.isnan(bound) else bound):
             continue
         gone = behind > longest
+        few = rows[rows["point_id"].isin(suspects(site, rows))]
         yield Condition(
             key=f"controller:{name}",
             source=SOURCE,
             group=str(name),
             severity=Severity.ERROR if gone else Severity.WARNING,
-            summary=f"controller {name} delivers nothing" if gone else f"controller {name} is late",
-            advice="Look at the controller and its connection to the building's system; its points are not blamed.",
+            summary=f"controller {name} {'delivers nothing' if gone else 'is late'}{_or_only(few)}",
+            advice=_CONTROLLER if few.empty else _FEW,
             since=(rows["window"].max() + STEP - pd.Timedelta(minutes=behind)).to_pydatetime(),
             link=f"{_LINK}controller_lateness",
             points=tuple(int(point) for point in rows["point_id"]),
             details=(
                 f"behind by {_hours(behind)}; up to {_hours(bound)} is normal",
                 f"{len(silent)} of {len(rows)} points are silent",
+                *(f"{_who(row)}: {_age(row)}" for row in few.to_dict("records")),
             ),
             settle=SETTLE,
             final=gone,
@@ -77,18 +84,17 @@ def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Ite
         kind, says, advice = _SAYS[row["state"]]
         point, controller = int(row["point_id"]), str(row["controller"])
         covered = kind == "silent" and controller in late
-        where = f" of {row['room']}" if isinstance(row["room"], str) else ""
         yield Condition(
             key=f"point:{point}:{kind}",
             source=SOURCE,
             group=controller,
             severity=Severity.WARNING,
-            summary=f"{row['quantity']}{where} (point {point}) {says}",
+            summary=f"{_who(row)} {says}",
             advice=advice,
             since=None if pd.isna(row["since"]) else row["since"].to_pydatetime(),
             link=f"{_LINK}points",
             points=(point,),
-            details=tuple(filter(None, (_age(row["age_minutes"], row["bound_minutes"]), paths.get(point, "")))),
+            details=tuple(filter(None, (_age(row), paths.get(point, "")))),
             cause=late[controller].key if covered else "",
             patience=NEWCOMER if kind == "never_reported" else timedelta(),
             settle=SETTLE,
@@ -96,7 +102,20 @@ def _points(site: Site, states: pd.DataFrame, late: dict[str, Condition]) -> Ite
         )
 
 
-def _age(age: float, bound: float) -> str:
+def _or_only(few: pd.DataFrame) -> str:
+    """What else may be the reason, where only few points should have spoken."""
+    points = f"point{'s' * (len(few) > 1)} {', '.join(few['point_id'].astype(str))}"
+    return "" if few.empty else f", or only its {points}: the others keep to their rhythm"
+
+
+def _who(row: Row) -> str:
+    """A point, for people."""
+    where = f" of {row['room']}" if isinstance(row["room"], str) else ""
+    return f"{row['quantity']}{where} (point {row['point_id']})"
+
+
+def _age(row: Row) -> str:
+    age, bound = row["age_minutes"], row["bound_minutes"]
     if math.isnan(age):
         return ""
     normal = "" if math.isnan(bound) else f"; up to {_hours(bound)} is normal"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from esus_pipeline.checks.verdict import Day, Rule, no_worst
 from esus_pipeline.frames import BUILDING
-from esus_pipeline.quality import FINAL, SURE, State
+from esus_pipeline.quality import FINAL, SURE, State, suspects
 from esus_pipeline.site import Site
 
 BAD = [State.LATE, State.STUCK, State.IMPLAUSIBLE, State.MISSING, State.NEVER_REPORTED]
@@ -76,8 +76,8 @@ def judge_controllers(site: Site, states: pd.DataFrame) -> Day:
     A controller whose points are all known to be dead is not judged. One that has delivered nothing yet is late by
     NEVER_HEARD, unless all its points are silent by nature: a switch that nobody touched was never due.
 
-    `states` holds the columns window, point_id, controller, state, controller_late_minutes and
-    controller_bound_minutes of one day's frames.POINT_STATE.
+    `states` holds the columns window, point_id, controller, state, age_minutes, bound_minutes, controller_late_minutes
+    and controller_bound_minutes of one day's frames.POINT_STATE.
     """
     if states.empty:
         return Day(pd.DataFrame({"window": states["window"], "value": []}), no_worst())
@@ -88,18 +88,21 @@ def judge_controllers(site: Site, states: pd.DataFrame) -> Day:
     over = rows["controller_late_minutes"] - rows["controller_bound_minutes"]
     rows = rows.assign(over=over.fillna(NEVER_HEARD.total_seconds() / 60).clip(lower=0))
     worst = [
-        {"subject": str(name), "note": _lateness(each), "windows": len(each), "silenced": ""}
+        {"subject": str(name), "note": _lateness(site, each, states), "windows": len(each), "silenced": ""}
         for name, each in rows[rows["over"] > 0].groupby("controller")
     ]
     latest = rows.groupby("window")["over"].max().reindex(states["window"].unique())
     return Day(_values(latest), pd.DataFrame(worst) if worst else no_worst())
 
 
-def _lateness(rows: pd.DataFrame) -> str:
-    """How late one controller was in these windows."""
+def _lateness(site: Site, rows: pd.DataFrame, states: pd.DataFrame) -> str:
+    """How late one controller was in these windows, and who else may be out in the last of them."""
     latest = rows["controller_late_minutes"].max()
     late = "nothing of it was ever received" if pd.isna(latest) else f"up to {latest:.0f} min late"
-    return f"{late}, normal is {rows['controller_bound_minutes'].iloc[-1]:.0f} min"
+    last = rows.iloc[-1]
+    few = suspects(site, states[(states["window"] == last["window"]) & (states["controller"] == last["controller"])])
+    only = f"; or only of its points {', '.join(map(str, few))}" if few else ""
+    return f"{late}, normal is {last['controller_bound_minutes']:.0f} min{only}"
 
 
 def _values(values: "pd.Series[float]") -> pd.DataFrame:

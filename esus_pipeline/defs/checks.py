@@ -80,7 +80,8 @@ def _points(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
 
 def _controllers(site: Site, archive: Archive, day: TimeWindow) -> checks.Day:
     columns = [
-        "window", "point_id", "controller", "state", "controller_late_minutes", "controller_bound_minutes",
+        "window", "point_id", "controller", "state", "age_minutes", "bound_minutes", "controller_late_minutes",
+        "controller_bound_minutes",
     ]  # fmt: skip
     return checks.judge_controllers(site, archive.read(POINT_STATE, day.start, day.end, columns=columns))
 

@@ -15,6 +15,7 @@ from esus_pipeline.quality.states import (
     State,
     judge,
 )
+from esus_pipeline.quality.suspects import suspects
 
 __all__ = [
     "FINAL",
@@ -39,6 +40,7 @@ __all__ = [
     "ledger",
     "new_versions",
     "progress",
+    "suspects",
     "versions",
 ]
 """`Walk` goes from the archive to states and ledger day by day; the others are its parts."""

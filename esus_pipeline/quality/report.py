@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from esus_pipeline.frames import CLEAN_SERIES, GAP, POINT_STATE, STEP
 from esus_pipeline.quality.bounds import LONGEST
 from esus_pipeline.quality.states import SURE, State
+from esus_pipeline.quality.suspects import suspects
 from esus_pipeline.readings import Quality, Read
 from esus_pipeline.site import Site
 
@@ -78,7 +79,7 @@ def quality_report(
         end=end,
         judged_at=None if now.empty else now["window"].iloc[0].to_pydatetime() + STEP,
         counts={state: int(counts[state]) for state in State if counts.get(state, 0)},
-        controllers=_controllers(states, now),
+        controllers=_controllers(site, states, now),
         worrying=_worrying(now, names),
         excused=_excused(now, names, dead),
         gaps=_gaps(gaps, names, end),
@@ -92,7 +93,7 @@ def _names(site: Site) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["point_id", "room", "quantity", "path", "controller"]).set_index("point_id")
 
 
-def _controllers(states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+def _controllers(site: Site, states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     worst = states.groupby("controller")["controller_late_minutes"].max()
     rows = now.groupby("controller").agg(
         points=("point_id", "size"),
@@ -107,6 +108,7 @@ def _controllers(states: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
             "need attention": rows["attention"].to_numpy(),
             "behind now": [hours(minutes) for minutes in rows["late"]],
             "usual up to": [hours(minutes) for minutes in rows["usual"]],
+            "or only points": [", ".join(map(str, suspects(site, each))) for _, each in now.groupby("controller")],
             "worst in this time": [hours(minutes) for minutes in worst.reindex(rows.index)],
         }
     )

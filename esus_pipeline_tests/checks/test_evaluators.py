@@ -117,6 +117,8 @@ def states(**state: str) -> pd.DataFrame:
             "controller": point.controller,
             "state": state.get(point.quantity, "silent_by_nature" if point.silent_by_nature else "current"),
             "since": pd.Timestamp(DAY - timedelta(hours=9)),
+            "age_minutes": 25.0,
+            "bound_minutes": 60.0,
             "controller_late_minutes": 20.0,
             "controller_bound_minutes": 60.0,
         }
@@ -181,7 +183,20 @@ def test_a_controller_is_judged_by_its_own_lateness_and_a_lost_one_is_an_error()
     late, lost = judge(90.0), judge(700.0)
     assert (late.passed, late.level, lost.level) == (False, checks.Level.WARNING, checks.Level.ERROR)
     assert list(late.failed_windows) == [WINDOWS[3]]
-    assert "up to 90 min late, normal is 60 min" in str(late.worst[0]["note"])
+    assert str(late.worst[0]["note"]) == "up to 90 min late, normal is 60 min"
+
+
+def test_a_late_controller_names_the_points_that_may_be_out_instead():
+    table = states()
+    first = (table["controller"] == table["controller"].iloc[0]) & (table["window"] == WINDOWS[3])
+    judged = table[first & (table["state"] == "current")].index
+    table.loc[first, ["controller_late_minutes", "bound_minutes"]] = [90.0, 200.0]
+    table.loc[judged[:2], ["age_minutes", "bound_minutes"]] = [95.0, 30.0]
+    names = ", ".join(str(table.loc[each, "point_id"]) for each in judged[:2])
+    [told] = controllers(SITE, table).worst
+    assert told["note"] == f"up to 90 min late, normal is 60 min; or only of its points {names}"
+    table.loc[judged, ["age_minutes", "bound_minutes"]] = [95.0, 30.0]
+    assert "or only" not in str(controllers(SITE, table).worst[0]["note"])
 
 
 def unheard() -> tuple[pd.DataFrame, list[int]]:

@@ -11,7 +11,7 @@ from esus_pipeline.alerts.state import Kind, Message
 from esus_pipeline.alerts.state import State as Told
 from esus_pipeline.archive import Archive
 from esus_pipeline.frames import CLEAN_SERIES, CONTROLLER_RHYTHM, RAW_BMS_READINGS, RHYTHM, STEP
-from esus_pipeline.quality import State, Walk, new_versions
+from esus_pipeline.quality import State, Walk, new_versions, suspects
 from esus_pipeline.site import Site, load_site
 from esus_pipeline.site.alerting import Alerting
 from esus_pipeline.site.point import Point
@@ -156,6 +156,39 @@ def test_six_hours_lost_of_a_controller_of_sixty_points_are_told_once_and_ended_
         whole = states[states["window"] == pd.Timestamp(until - STEP)].reset_index(drop=True)
         pd.testing.assert_frame_equal(live, whole)
         assert (whole["bound_minutes"].dropna() > 0).all()
+
+
+def test_a_controller_that_is_late_may_be_one_lost_point_of_it_and_the_message_names_that_point(tmp_path):
+    quick, slow = timedelta(minutes=30), timedelta(hours=24)
+    site = site_of(*[TEMPERATURE] * 5, SETPOINT, dead=(5,))
+    kinds = dict.fromkeys((1, 2), quick) | dict.fromkeys((3, 4), slow)
+    points = [p.model_copy(update={"max_silence": kinds.get(p.id, p.max_silence)}) for p in site.points]
+    site = with_points(site, tuple(points)).model_copy(update={"alerts": site.alerts})
+    lost = DAY + timedelta(hours=6)
+    dead = every(5, end=lost - timedelta(hours=1))
+    others = {2: every(5), 3: every(12 * 60), 4: every(12 * 60), 5: dead, 6: every(5)[:1]}
+    alone, both = Archive(tmp_path / "alone"), Archive(tmp_path / "both")
+    fill(alone, site, others | {1: every(5, end=lost)})
+    fill(both, site, others | {1: every(5, end=lost), 2: every(5, end=lost)})
+    states, _ = Walk(alone.read, site).judge(DAY, lost + timedelta(hours=2))
+    [start] = told(site, states)
+    assert start.title.startswith("controller A is late, or only its point 1: the others keep to their rhythm")
+    [entry] = start.sections[0].entries
+    assert entry.details[-1].startswith("air_temperature of 1.213 (point 1): newest reading")
+    assert entry.advice.startswith("Look at what is named first")
+    assert suspects(site, states[states["window"] == states["window"].min()]) == ()  # in time
+    states, _ = Walk(both.read, site).judge(DAY, lost + timedelta(hours=2))
+    assert suspects(site, states[states["window"] == states["window"].max()]) == ()  # two of four should have spoken
+    assert told(site, states)[0].title.startswith("controller A is late (provisional")
+
+
+def test_a_point_lost_for_long_explains_no_lateness_of_its_controller(tmp_path):
+    site, archive = site_of(*[TEMPERATURE] * 4), Archive(tmp_path)
+    fill(archive, site, dict.fromkeys((2, 3, 4), every(5, end=DAY)) | {1: every(5, end=DAY - timedelta(days=3))})
+    rows, _ = Walk(archive.read, site).judge(DAY + timedelta(minutes=75), DAY + timedelta(minutes=90))
+    assert rows["age_minutes"].max() > 48 * 60
+    assert (rows["controller_late_minutes"] > rows["controller_bound_minutes"]).all()
+    assert suspects(site, rows) == ()
 
 
 def test_a_point_that_does_not_come_back_with_its_controller_is_told_by_itself(tmp_path):

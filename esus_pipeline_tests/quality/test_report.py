@@ -43,6 +43,11 @@ def test_a_silent_point_is_named_with_its_gap_and_its_name_is_escaped(tmp_path):
     assert "2026-03-10 05:55" in words
     assert "still silent" in words
     assert "never said open" in words
+    late = states.assign(controller_late_minutes=1000.0, bound_minutes=2000.0).assign(age_minutes=1000.0)
+    late.loc[late["point_id"] == 2, "bound_minutes"] = 30.0
+    archive.replace(POINT_STATE, late, DAY, DAY + hours(24))
+    [controller] = quality_report(archive.read, site, DAY, DAY + hours(24)).controllers.to_dict("records")
+    assert controller["or only points"] == "2"
     page = quality_page(report)
     assert EVIL not in page
     assert "&lt;script&gt;" in page
