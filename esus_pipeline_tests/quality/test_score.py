@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from esus_pipeline.frames import STEP
+from esus_pipeline.instants import microseconds
 from esus_pipeline.quality import Heard, bounds, judge
 from esus_pipeline.site import load_site
 from esus_pipeline.site.point import Point
@@ -21,9 +22,12 @@ def at(hour: float) -> pd.Timestamp:
     return START + timedelta(hours=hour)
 
 
+def point(id_: int, path: str) -> Point:
+    return Point(id=id_, path=f"{path}{id_}", room="1.213", quantity="air_temperature", unit="degC", role="measurement")
+
+
 def test_the_score_tells_what_the_judgement_told_at_every_poll_and_a_delivered_delay_is_no_outage():
-    temperature = {"room": "1.213", "quantity": "air_temperature", "unit": "degC", "role": "measurement"}
-    points = tuple(Point.model_validate({"id": k, "path": f"/A/{k}"} | temperature) for k in range(1, 7))
+    points = tuple(point(k, "/A/t") for k in range(1, 7))
     site = with_points(load_site("tmv23"), points)
     stamps = pd.date_range(at(-24), at(14), freq="5min", inclusive="left", unit="us")
     raw = pd.concat([pd.DataFrame({"point_id": p.id, "timestamp": stamps, "value": 21.0}) for p in points])
@@ -46,6 +50,26 @@ def test_the_score_tells_what_the_judgement_told_at_every_poll_and_a_delivered_d
         "A": at(7),  # its newest readings are an hour old
         1: at(9.5),  # more than two hours behind the others, which have come, a quarter of an hour ago
     }
+
+
+def test_an_alarm_of_a_controller_is_held_to_the_points_that_it_names_and_strictly_to_the_controller():
+    site = with_points(load_site("tmv23"), tuple(point(k, "/A/t") for k in range(1, 5)))
+    world = World("small", site, pd.DataFrame(), at(0).to_pydatetime(), at(24).to_pydatetime())
+    lost = pd.DataFrame({"point_id": [1], "start": [at(6)], "end": [at(12)], "lost": [True], "scope": ["point"]})
+    since, noticed, until = (int(microseconds(pd.DatetimeIndex([at(hour)]))[0]) for hour in (6, 8, 11))
+    rung = pd.DataFrame(
+        [("ours_notice", "A", since, noticed, until, named) for named in [(1,), (2,), ()]],
+        columns=[*silence.COLUMNS, "named"],
+    )
+    verdicts = silence._verdicts(world, lost, rung)
+    assert verdicts["lost"].to_list() == [False] * 3
+    assert verdicts["lost_said"].to_list() == [True, False, False]
+    for row, found in [(0, True), (1, False), (2, False)]:
+        hits = silence._detected(world, bounds(site), lost, rung.iloc[[row]]).set_index("rule")
+        assert pd.notna(hits.loc["ours_notice", "delay_hours"]) == found
+    together = lost.assign(scope="controller")
+    assert silence._verdicts(world, together, rung)["lost"].all()
+    assert silence._detected(world, bounds(site), together, rung.iloc[[2]])["delay_hours"].notna().any()
 
 
 @pytest.mark.skipif(not OU44.is_file(), reason="the recorded month is not at hand")

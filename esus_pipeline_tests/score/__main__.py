@@ -14,7 +14,8 @@ from esus_pipeline_tests.score import plausibility, silence
 from esus_pipeline_tests.score.worlds import OU44, World, ou44, twin
 
 SILENCE = ("rule", "quantity", "gaps_over_bound", "recall_over_bound", "recall_all", "alarms", "precision",
-           "precision_lost_only", "false_per_week", "delay_p50_hours", "delay_p90_hours")  # fmt: skip
+           "precision_strict", "precision_lost_only", "false_per_week", "delay_p50_hours",
+           "delay_p90_hours")  # fmt: skip
 NONSENSE = ("fault", "quantity", "episodes", "recall", "flagged", "precision", "false_per_week")
 
 
@@ -68,11 +69,12 @@ def missed(world: World, told: pd.DataFrame, nonsense: pd.DataFrame) -> list[str
 def together(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Recall and precision of each rule over all buildings."""
     rows = pd.concat([part[part["quantity"] == "all"] for part in parts])
-    for share, count in (("recall_over_bound", "gaps_over_bound"), ("precision", "alarms")):
+    shares = {"recall_over_bound": "gaps_over_bound", "precision": "alarms", "precision_strict": "alarms"}
+    for share, count in shares.items():
         rows[share] = rows[share] * rows[count]
-    total = rows.groupby("rule", sort=False)[["gaps_over_bound", "recall_over_bound", "alarms", "precision"]].sum()
-    total["recall_over_bound"] /= total["gaps_over_bound"]
-    total["precision"] /= total["alarms"]
+    total = rows.groupby("rule", sort=False)[list(dict.fromkeys([*shares.values(), *shares]))].sum()
+    for share, count in shares.items():
+        total[share] /= total[count]
     return total.reset_index()
 
 

@@ -3,6 +3,9 @@
 Two levels of alarm are scored. A *notice* is what a person sees first: a point that is `late` by its own silence, a
 controller that is late. It is right when readings were lost or still under way at that time. A *loss* is what the
 ledger calls missing in the end, and the state `missing`: it is right only when readings were lost for good.
+
+An alarm is held to what it says. One of a controller that names points which may be out alone is right for the
+controller or for one of these; `precision_strict` and the false alarms a week count it for the controller only.
 """
 
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from esus_pipeline.frames import STEP
-from esus_pipeline.instants import NEVER, Ints, length, microseconds
+from esus_pipeline.instants import NEVER, Ints, instants, length, microseconds
 from esus_pipeline.quality import (
     FINAL,
     Bounds,
@@ -25,6 +28,7 @@ from esus_pipeline.quality import (
     judge,
     learn,
     learn_lateness,
+    suspects,
 )
 from esus_pipeline.readings import clean
 from esus_pipeline.site import Point
@@ -76,9 +80,10 @@ def _heard(world: World, known: pd.DataFrame, begin: datetime) -> Heard:
 
 
 def alarms(world: World, limits: Bounds, arrived: pd.DataFrame) -> pd.DataFrame:
-    """Alarms of every rule: (rule, who, since, noticed, until); `who` is a point id, or a controller's name.
+    """Alarms of every rule: (rule, who, since, noticed, until, named); `who` is a point id, or a controller's name.
 
-    As in the messages, a point is silent by itself only while its controller is not late.
+    As in the messages, a point is silent by itself only while its controller is not late; `named` are the points that
+    an alarm of a controller names beside it when it is first told.
     """
     states = lived(world, limits, arrived)
     tardy = states["controller_late_minutes"] > states["controller_bound_minutes"]
@@ -106,7 +111,15 @@ def alarms(world: World, limits: Bounds, arrived: pd.DataFrame) -> pd.DataFrame:
         _episodes(ends, wall > 1, newest, points, "wall_clock"),
         _ledger(world, limits, arrived),
     ]
-    return pd.concat([pd.DataFrame(part, columns=COLUMNS) for part in parts], ignore_index=True)
+    rung = pd.concat([pd.DataFrame(part, columns=COLUMNS) for part in parts], ignore_index=True)
+    first = instants(rung["noticed"].to_numpy()) - STEP
+    told = dict(iter(states[states["window"].isin(first)].groupby(["window", "controller"])))
+    return rung.assign(
+        named=[
+            suspects(world.site, told[at, who]) if isinstance(who, str) else ()
+            for at, who in zip(first, rung["who"], strict=True)
+        ]
+    )
 
 
 def _stamps(ends: Ints, age_minutes: np.ndarray) -> Ints:
@@ -163,7 +176,10 @@ def commissioned(world: World) -> tuple[Point, ...]:
 
 
 def _detected(world: World, limits: Bounds, lost: pd.DataFrame, rung: pd.DataFrame) -> pd.DataFrame:
-    """For every rule and stretch of lost readings: whether it is longer than the bound, and when it was noticed."""
+    """For every rule and stretch of lost readings: whether it is longer than the bound, and when it was noticed.
+
+    Where the point alone lost them, an alarm of its controller has noticed it if it names the point.
+    """
     place = {point.id: (row, point) for row, point in enumerate(world.site.points)}
     found = []
     by = {(rule, who): part for (rule, who), part in rung.groupby(["rule", "who"])}
@@ -171,20 +187,19 @@ def _detected(world: World, limits: Bounds, lost: pd.DataFrame, rung: pd.DataFra
         row, facts = place[int(str(point))]
         for begin, end in merged(microseconds(part["start"]), microseconds(part["end"])):
             used = limits.of(row).used(np.array([[begin]]), np.array([[end]]))[0, 0]
+            alone = not _overlaps(part[part["scope"] != "point"], begin, end)
             for rule in RULES:
                 noticed = [
-                    at
+                    alarm.noticed
                     for who in (facts.id, facts.controller)
-                    for since, at, until in _spans(by.get((rule, who)))
-                    if until > begin and since < end
+                    for alarm in by.get((rule, who), rung[:0]).itertuples()
+                    if alarm.until > begin
+                    and alarm.since < end
+                    and (who == facts.id or not alone or facts.id in alarm.named)
                 ]
                 delay = (max(min(noticed), begin) - begin) / 3.6e9 if noticed else np.nan
                 found.append((rule, facts.quantity, used > 1, np.isfinite(used) and used > 0, delay))
     return pd.DataFrame(found, columns=["rule", "quantity", "long", "judged", "delay_hours"])
-
-
-def _spans(part: pd.DataFrame | None) -> list[tuple[int, int, int]]:
-    return [] if part is None else list(zip(part["since"], part["noticed"], part["until"], strict=True))
 
 
 def merged(begins: np.ndarray, ends: np.ndarray) -> list[tuple[int, int]]:
@@ -199,7 +214,10 @@ def merged(begins: np.ndarray, ends: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _verdicts(world: World, truth: pd.DataFrame, rung: pd.DataFrame) -> pd.DataFrame:
-    """For every alarm whether readings were lost, and whether some were under way, in the silence that it is about."""
+    """For every alarm whether readings were lost, and whether some were under way, in the silence that it is about.
+
+    `_said` counts as well those of the points that an alarm of a controller names, until it named them.
+    """
     place = {point.id: point for point in world.site.points}
     owner = truth["point_id"].map({point.id: point.controller for point in world.site.points})
     spans = {
@@ -212,9 +230,13 @@ def _verdicts(world: World, truth: pd.DataFrame, rung: pd.DataFrame) -> pd.DataF
     rows = []
     for alarm in rung.itertuples():
         known = [_overlaps(spans.get(lost, {}).get(alarm.who), alarm.since, alarm.until) for lost in (True, False)]
+        said = [
+            right or any(_overlaps(spans.get(lost, {}).get(point), alarm.since, alarm.noticed) for point in alarm.named)
+            for lost, right in zip((True, False), known, strict=True)
+        ]
         quantity = "controller" if isinstance(alarm.who, str) else place[alarm.who].quantity
-        rows.append((alarm.rule, quantity, *known))
-    return pd.DataFrame(rows, columns=["rule", "quantity", "lost", "under_way"])
+        rows.append((alarm.rule, quantity, *known, *said))
+    return pd.DataFrame(rows, columns=["rule", "quantity", "lost", "under_way", "lost_said", "under_way_said"])
 
 
 def _overlaps(part: pd.DataFrame | None, since: int, until: int) -> bool:
@@ -229,7 +251,9 @@ def _table(hits: pd.DataFrame, verdicts: pd.DataFrame, weeks: float) -> pd.DataF
         for quantity in ["all", *sorted({*hits["quantity"], *verdicts["quantity"]})]:
             gap = hits[(hits["rule"] == rule) & ((quantity == "all") | (hits["quantity"] == quantity))]
             rang = verdicts[(verdicts["rule"] == rule) & ((quantity == "all") | (verdicts["quantity"] == quantity))]
-            right = rang["lost"] | (rang["under_way"] & (rule == "ours_notice"))
+            provisional = rule == "ours_notice"
+            said = rang["lost_said"] | (rang["under_way_said"] & provisional)
+            strict = rang["lost"] | (rang["under_way"] & provisional)
             delays = gap.loc[gap["long"], "delay_hours"].dropna()
             rows.append(
                 {
@@ -240,9 +264,10 @@ def _table(hits: pd.DataFrame, verdicts: pd.DataFrame, weeks: float) -> pd.DataF
                     "gaps": int(gap["judged"].sum()),
                     "recall_all": _share(gap.loc[gap["judged"], "delay_hours"].notna()),
                     "alarms": len(rang),
-                    "precision": _share(right),
+                    "precision": _share(said),
+                    "precision_strict": _share(strict),
                     "precision_lost_only": _share(rang["lost"]),
-                    "false_per_week": float((~right).sum() / weeks),
+                    "false_per_week": float((~strict).sum() / weeks),
                     "delay_p50_hours": _quantile(delays, 0.5),
                     "delay_p90_hours": _quantile(delays, 0.9),
                 }
