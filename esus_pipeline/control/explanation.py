@@ -202,7 +202,7 @@ def _manual(stretch: Stretch) -> str:
 
 def _glare(stretch: Stretch) -> str:
     horizon = stretch.horizon
-    now = float(np.nan_to_num(horizon.irradiance[stretch.room, PAST]))
+    now = float(np.nan_to_num(horizon.sun_now[stretch.room]))
     limit = horizon.site.control.glare_above or 0.0
     where = "" if stretch.occupied_room == stretch.name else f" {stretch.occupied_room}"
     return f"{stretch.lead}: somebody is in{where} and the {stretch.facade} has {now:.0f} W/m2, glare limit {limit:.0f}"

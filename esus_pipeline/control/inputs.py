@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from esus_pipeline.control.measured import TEMPERATURE_RANGE, WIND_RANGE, Measured, plausible, read_measured
+from esus_pipeline.control.measured import (
+    IRRADIANCE_RANGE,
+    TEMPERATURE_RANGE,
+    WIND_RANGE,
+    Measured,
+    plausible,
+    read_measured,
+)
 from esus_pipeline.control.model.kalman import State
 from esus_pipeline.control.model.room_model import RoomModel
 from esus_pipeline.control.override import Override
@@ -30,7 +37,6 @@ WIND_NOWCAST = 12
 PAST = 24
 """Steps before the plan that are looked at to know how a hysteresis stands when the plan begins (6 hours)."""
 
-IRRADIANCE_RANGE = (-20.0, 2000.0)
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -143,6 +149,11 @@ class Horizon:
     def temperature(self) -> Array:
         """(R,) degC at as_of."""
         return self.measured.temperature
+
+    @property
+    def sun_now(self) -> Array:
+        """(R,) W/m2 on the facade, as its sensor read it in the last window, else as the estimate has it now."""
+        return np.where(np.isnan(self.measured.facade_sun), self.irradiance[:, PAST], self.measured.facade_sun)
 
     @property
     def steps(self) -> int:

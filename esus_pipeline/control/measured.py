@@ -10,6 +10,8 @@ import pandas as pd
 
 from esus_pipeline.frames import BUILDING
 from esus_pipeline.site import Site
+from esus_pipeline.site.model import SunSensor
+from esus_pipeline.solar import IRRADIANCE_PER_UNIT
 
 Array = npt.NDArray[np.float64]
 
@@ -19,6 +21,8 @@ NOW = 2
 """Steps for which what is seen now (a person, an open window) is taken to last; the next plans see anew."""
 TEMPERATURE_RANGE = (-60.0, 60.0)
 WIND_RANGE = (0.0, 100.0)
+IRRADIANCE_RANGE = (-20.0, 2000.0)
+"""W/m2 on a facade; sensors read a little below zero at night."""
 AIR = "air_temperature"
 PRESENCE = "occupancy"
 WINDOW = "window_open"
@@ -55,6 +59,8 @@ class Measured:
     """(R,) share of the last 15 minutes in which somebody was seen."""
     window_open: Array
     """(R,) 1 with an open window."""
+    facade_sun: Array
+    """(R,) W/m2 by the sun sensors of the room's facades, the sunniest of them; NaN where none tells."""
     water: float
     """degC of the heating water supplied, NaN where it is not measured."""
     released: float
@@ -95,6 +101,13 @@ def read_measured(
     def of_building(quantity: str, low: float, high: float) -> float:
         return float(plausible(np.array([column(quantity).get(BUILDING, np.nan)], dtype=float), low, high)[0])
 
+    def by_sensor(sensor: SunSensor) -> float:
+        low, high = np.array(IRRADIANCE_RANGE) / IRRADIANCE_PER_UNIT[sensor.unit]
+        return of_building(sensor.quantity, low, high) * IRRADIANCE_PER_UNIT[sensor.unit]
+
+    facades = site.facades.items()
+    sun = {name: by_sensor(facade.sun_sensor) for name, facade in facades if facade.sun_sensor is not None}
+    on_rooms = [[sun.get(window.facade, np.nan) for window in room.windows] for room in site.rooms]
     fresh = wind_age is not None and timedelta(0) <= wind_age <= FRESH_WIND
     return Measured(
         temperature=of_rooms(AIR, *TEMPERATURE_RANGE),
@@ -102,6 +115,7 @@ def read_measured(
         wind_age=wind_age,
         present=of_rooms(PRESENCE, 0.0, 1.0),
         window_open=of_rooms(WINDOW, 0.0, 1.0),
+        facade_sun=np.array([np.fmax.reduce(own, initial=np.nan) for own in on_rooms]),
         water=of_building(WATER, 0.0, 130.0),
         released=of_building(RELEASED, 0.0, 1.0),
         sources={} if sources is None else _sources(sources),

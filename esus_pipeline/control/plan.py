@@ -23,7 +23,7 @@ import pyarrow as pa
 from esus_pipeline.control.baseline import baseline_positions
 from esus_pipeline.control.explanation import explain, with_window
 from esus_pipeline.control.groups import shade_groups
-from esus_pipeline.control.inputs import PAST, STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
+from esus_pipeline.control.inputs import STEPS, Array, Horizon, Mask, PlanInputs, read_horizon
 from esus_pipeline.control.measured import NOW, TEMPERATURE_RANGE, plausible
 from esus_pipeline.control.optimiser.follow import Commands, follow_setpoints
 from esus_pipeline.control.optimiser.optimum import Optimum, current
@@ -239,7 +239,7 @@ def _glare(horizon: Horizon, groups: list[list[int]]) -> Mask:
     if limit is None:
         return mask
     with np.errstate(invalid="ignore"):
-        dazzled = (horizon.measured.present > 0) & (horizon.irradiance[:, PAST] > limit)
+        dazzled = (horizon.measured.present > 0) & (horizon.sun_now > limit)
     for members in groups:
         mask[members, :NOW] = dazzled[members].any()
     return mask

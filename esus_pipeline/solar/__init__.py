@@ -7,6 +7,7 @@ the facade sensors; `latest_known` picks what was known at an instant, and `Esti
 from esus_pipeline.solar.gains import pane_gains, room_gains
 from esus_pipeline.solar.known import Estimates, latest_known, stored_gains, with_nowcast
 from esus_pipeline.solar.sensors import (
+    IRRADIANCE_PER_UNIT,
     NOWCAST_SPAN,
     FacadeFactor,
     FacadeSun,
@@ -16,6 +17,7 @@ from esus_pipeline.solar.sensors import (
 )
 
 __all__ = [
+    "IRRADIANCE_PER_UNIT",
     "NOWCAST_SPAN",
     "Estimates",
     "FacadeFactor",

@@ -40,7 +40,8 @@ LUMEN_PER_WATT = 110.0
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_TO_IRRADIANCE = {"W/m2": 1.0, "lux": 1 / LUMEN_PER_WATT, "klux": 1000 / LUMEN_PER_WATT}
+IRRADIANCE_PER_UNIT = {"W/m2": 1.0, "lux": 1 / LUMEN_PER_WATT, "klux": 1000 / LUMEN_PER_WATT}
+"""W/m2 that one of a sensor's unit stands for."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ def _factor(sensor: SunSensor, fresh: pd.DataFrame, modelled: FacadeSun, as_of: 
     readings = fresh[own]
     if readings.empty:
         return FacadeFactor(None, f"no good reading in the last {FRESH.seconds // 60} minutes")
-    units = [unit if unit in _TO_IRRADIANCE else sensor.unit for unit in readings["unit"]]
-    measured = readings["value"].to_numpy() * np.array([_TO_IRRADIANCE[unit] for unit in units])
+    units = [unit if unit in IRRADIANCE_PER_UNIT else sensor.unit for unit in readings["unit"]]
+    measured = readings["value"].to_numpy() * np.array([IRRADIANCE_PER_UNIT[unit] for unit in units])
     place = modelled.times[first:last].get_indexer(pd.DatetimeIndex(readings["timestamp"]).floor(STEP))
     usable = (place >= 0) & sunny[place]
     if not usable.any():

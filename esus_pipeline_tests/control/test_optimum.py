@@ -174,7 +174,9 @@ def test_a_shade_is_not_raised_shortly_before_people_would_be_dazzled():
     glare = np.isin(np.arange(dear.steps), [1, 2])
     morning = replace(dear, dazzled=glare.astype(float), viewed=~glare)
     assert plan_group(morning).closed[:3].all()
-    assert not plan_group(replace(morning, prices=replace(morning.prices, sun=0.01))).closed[0]
+    at_once = replace(dear, dazzled=(np.arange(dear.steps) < 2).astype(float), viewed=np.arange(dear.steps) >= 2)
+    assert plan_group(at_once).closed[:2].all()
+    assert not plan_group(replace(at_once, prices=replace(at_once.prices, sun=1.0))).closed[0]
     calm = replace(dear, dazzled=np.zeros(dear.steps), viewed=np.ones(dear.steps, dtype=bool))
     assert not plan_group(calm).closed[0]
 
@@ -301,6 +303,22 @@ def test_an_empty_warm_room_lets_the_sun_of_a_cold_weekend_in_for_the_rooms_arou
     assert mild.problem.prices.sun == 0
 
 
+def test_sun_is_worth_nothing_to_the_rooms_around_while_its_own_room_would_be_cooled():
+    cooled = TMV23.model_copy(
+        update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
+    )
+    monday = cases.inputs(cooled, at("2026-01-19T05:00"), mean=2, temperature=26)
+    [task, *_] = outlook(monday, shade_groups(cooled))
+    unshaded = Unshaded.of(task.problem)
+    held = unshaded.cooling > 0
+    assert held.any()
+    assert not held.all()
+    assert task.problem.prices.sun > 0
+    worth = within_reason(task.problem, unshaded).prices.sun
+    assert (worth[held] == 0).all()
+    assert (worth[~held] == task.problem.prices.sun).all()
+
+
 def test_a_day_in_the_dark_costs_more_than_two_half_days(monkeypatch):
     site = TMV23.model_copy(
         update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
@@ -408,6 +426,26 @@ def test_an_open_window_turns_heating_and_cooling_off_and_glare_lowers_for_someb
     assert rows(replace(mild, rooms=measured.assign(occupancy=0.0)), SOUTH, open_all)["rule"].iloc[0] != Rule.GLARE
     beside = rows(seen(mild, "1.215", 1.0), SOUTH, open_all)
     assert "somebody is in 1.215 and the south facade" in beside["reason"].iloc[0]
+
+
+def test_glare_is_what_the_facade_sensor_reads_and_without_one_what_is_estimated():
+    site = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"glare_above": 300.0})})
+    mild = cases.inputs(site, at("2026-04-15T10:00"), mean=8, temperature=20.5)
+    dull = replace(mild, gains=cases.gains(site, mild.as_of, sky=0.0))
+    optimum = optimise(mild)
+    open_all = replace(optimum, closed=np.zeros_like(optimum.closed))
+
+    def first(inputs: PlanInputs, measured: float) -> pd.Series:
+        table = inputs.rooms.assign(occupancy=1.0, solar_intensity_south=measured)
+        return rows(replace(inputs, rooms=table), SOUTH, open_all).iloc[0]
+
+    assert first(mild, 200.0)["rule"] != Rule.GLARE
+    assert first(mild, np.nan)["rule"] == Rule.GLARE
+    assert first(mild, 65535.0)["rule"] == Rule.GLARE
+    assert first(dull, np.nan)["rule"] != Rule.GLARE
+    dazzled = first(dull, 450.0)
+    assert dazzled["rule"] == Rule.GLARE
+    assert "has 450 W/m2, glare limit 300" in dazzled["reason"]
 
 
 def test_the_outlook_is_two_days_and_a_held_shade_is_not_moved_at_once():

@@ -113,16 +113,9 @@ class Diary:
     def _readings(self) -> pd.DataFrame:
         """The facade sensors' rows of frames.CLEAN_SERIES; a mean over a step stands at its middle."""
         rows = []
-        for name, facade in self._site.facades.items():
-            rooms = [room.id for room in self._site.rooms if any(window.facade == name for window in room.windows)]
-            sensor = facade.sun_sensor
-            if sensor is None:
-                continue
-            for observation in self._seen[-_FEW:]:
-                sun = np.array([observation.rooms[room].facade_irradiance for room in rooms])
-                if np.isfinite(sun).any():
-                    middle = observation.time - STEP / 2
-                    rows.append((sensor.quantity, middle, float(np.nanmean(sun)), "W/m2", "good"))
+        for observation in self._seen[-_FEW:]:
+            middle = observation.time - STEP / 2
+            rows += [(name, middle, sun, "W/m2", "good") for name, sun in _facade_sun(self._site, observation).items()]
         return pd.DataFrame(rows, columns=["quantity", "timestamp", "value", "unit", "quality"])
 
 
@@ -192,4 +185,15 @@ def room_rows(site: Site, observation: Observation) -> pd.DataFrame:
         site.wind.quantity: observation.wind_speed,
         "heating_supply_temperature": max((w for w in water if np.isfinite(w)), default=np.nan),
     }
-    return pd.DataFrame([*rows, building])
+    return pd.DataFrame([*rows, building | _facade_sun(site, observation)])
+
+
+def _facade_sun(site: Site, observation: Observation) -> dict[str, float]:
+    """What each facade's sun sensor reads, by its quantity: the mean of the rooms behind it."""
+    told = {}
+    for name, facade in site.facades.items():
+        rooms = [room.id for room in site.rooms if any(window.facade == name for window in room.windows)]
+        sun = np.array([observation.rooms[room].facade_irradiance for room in rooms])
+        if facade.sun_sensor is not None and np.isfinite(sun).any():
+            told[facade.sun_sensor.quantity] = float(np.nanmean(sun))
+    return told

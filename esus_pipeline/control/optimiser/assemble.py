@@ -39,8 +39,8 @@ GLOOM = 3.0
 """What a further hour costs, in plain ones."""
 DAZZLED = 0.5
 """Chance of somebody in the sun from which a shade is not raised shortly before it."""
-SOON, SOON_IN_WINTER = 2, 1
-"""Hours that are shortly before it, and where sun that is kept out has a price."""
+SOON = 2
+"""Hours that are shortly before it."""
 ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
 """Per room and step, after the group's `closed`, `lower`, `raise`, and `gloom` by day."""
 
@@ -266,23 +266,26 @@ def _bounds(problem: GroupProblem, at: Index) -> tuple[Array, Array]:
 
 
 def _into_glare(problem: GroupProblem) -> Mask:
-    """(H,) where a shade that may stay down is not raised, because it would have to come down again for people."""
-    hours = SOON_IN_WINTER if problem.prices.sun else SOON
-    dazzling = np.pad(problem.dazzled > DAZZLED, (0, hours - 1))
-    soon = np.lib.stride_tricks.sliding_window_view(dazzling, hours).any(axis=1)
-    return np.asarray(soon & problem.may_close & ~problem.blocked)
+    """(H,) where a shade that may stay down is not raised, because it would have to come down again for people.
+
+    Not where sun that is kept out has a price: each hour of it is worth the move.
+    """
+    dazzling = np.pad(problem.dazzled > DAZZLED, (0, SOON - 1))
+    soon = np.lib.stride_tricks.sliding_window_view(dazzling, SOON).any(axis=1)
+    worth = np.broadcast_to(problem.prices.sun, problem.gain_open.shape).any(axis=0)
+    return np.asarray(soon & problem.may_close & ~problem.blocked & ~worth)
 
 
 def _kept_out(problem: GroupProblem) -> Array:
-    """(H,) kWh of sun in an hour that stay outside a closed shade, all rooms."""
+    """(R, H) kWh of sun in an hour that stay outside a closed shade."""
     rooms = zip(problem.models, problem.gain_open, problem.gain_shaded, strict=True)
-    return np.sum([room.k_open * opened - room.k_shaded * shaded for room, opened, shaded in rooms], axis=0) / 1000
+    return np.array([room.k_open * opened - room.k_shaded * shaded for room, opened, shaded in rooms]) / 1000
 
 
 def _cost(problem: GroupProblem, at: Index) -> Array:
     prices, rooms = problem.prices, len(problem.models)
     cost = np.zeros(at.size)
-    cost[at.closed] = rooms * prices.view * problem.viewed + prices.sun * _kept_out(problem)
+    cost[at.closed] = rooms * prices.view * problem.viewed + (prices.sun * _kept_out(problem)).sum(axis=0)
     cost[at.gloom] = rooms * prices.view * (GLOOM - 1)
     cost[at.lower] = cost[at.lift] = prices.move * rooms
     cost[at.room["heating"]] = prices.heat

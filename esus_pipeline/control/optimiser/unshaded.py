@@ -43,19 +43,21 @@ class Unshaded:
 
 
 def within_reason(problem: GroupProblem, unshaded: Unshaded) -> GroupProblem:
-    """The problem with the cooling that rooms with open shades would need, hour by hour, and the margin's worth.
+    """The problem with the cooling that open shades would need, by the hour, and what margin and sun are worth.
 
     Cooling ahead of time is paid for now, and the need that it is meant to spare is a forecast; a thermostat cannot
     carry it out either. The margin is the model's measured error together with what the sun may bring besides. Where
     machines can hold a room, being too warm by an error costs what they use, so the margin is worth that; elsewhere it
-    guards comfort, at the price that the problem has.
+    guards comfort, at the price that the problem has. Sun makes no room warmer that is cooled, so its neighbours get
+    nothing of it.
     """
     error = np.hypot(problem.margin, SUN_ERROR * np.maximum(unshaded.air - unshaded.shaded, 0.0))
     losses = np.array([model.h_ao + model.h_mo + model.h_mb for model in problem.models]) / 1000
     machines = np.outer(losses, np.maximum(problem.prices.cooling, 0.0))
     held = (unshaded.cooled <= problem.high + HELD) & (problem.cooling_limit > 0)
     worth = np.where(held, np.minimum(machines, problem.prices.margin), problem.prices.margin)
-    prices = replace(problem.prices, margin=worth)
+    sun = np.where(unshaded.cooling > 0, 0.0, problem.prices.sun)
+    prices = replace(problem.prices, margin=worth, sun=sun)
     return replace(problem, cooling_limit=unshaded.cooling, margin=error, prices=prices)
 
 
