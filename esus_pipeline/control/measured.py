@@ -29,8 +29,6 @@ WINDOW = "window_open"
 WATER = "heating_supply_temperature"
 RELEASED = "shading_released"
 """Quantity of the building: 1 when its own wind protection lets the shades move."""
-SOURCED = (AIR, PRESENCE, WINDOW)
-"""Quantities of a room of which a decision tells where they come from."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,12 @@ class Measured:
     def wind_fresh(self) -> bool:
         """Whether the wind is known well enough to lower a shade."""
         return not np.isnan(self.wind)
+
+
+def sourced(site: Site) -> set[str]:
+    """Quantities of which a decision tells where they come from."""
+    sensors = (facade.sun_sensor for facade in site.facades.values())
+    return {AIR, PRESENCE, WINDOW, *(sensor.quantity for sensor in sensors if sensor is not None)}
 
 
 def read_measured(

@@ -15,7 +15,7 @@ from esus_pipeline.control.inputs import PAST, Horizon, Mask
 from esus_pipeline.control.measured import AIR, PRESENCE, WINDOW, Source
 from esus_pipeline.control.rules import Rule
 from esus_pipeline.control.safety import Held
-from esus_pipeline.frames import DECISION_TRACE, STEP
+from esus_pipeline.frames import BUILDING, DECISION_TRACE, STEP
 
 COMMAND_LIFE = timedelta(hours=1)
 """A command that no newer one replaces is void after this; the building then does as it did before."""
@@ -102,11 +102,19 @@ def _inputs(horizon: Horizon, decision: Decision, optimum_age: timedelta | None)
         "wind_speed_m_s": _known(measured.wind, _minutes(measured.wind_age)),
         "wind_forecast_m_s": _known(horizon.wind[PAST], _minutes(horizon.forecast_age)),
         "facade_irradiance_W_m2": _known(horizon.irradiance[room, PAST], _minutes(horizon.forecast_age)),
+        "facade_irradiance_measured_W_m2": _known(measured.facade_sun[room], _minutes(_sun_age(horizon, room))),
         "outdoor_forecast_degC": _known(horizon.outdoor[0], _minutes(horizon.forecast_age)),
         "presence_share": told(PRESENCE, measured.present[room]),
         "window_open": told(WINDOW, measured.window_open[room]),
         "optimum": {"value": None, "age_minutes": _minutes(optimum_age)},
     }
+
+
+def _sun_age(horizon: Horizon, room: int) -> timedelta | None:
+    """Of the newest reading of the sun on a room's facades."""
+    facades = [horizon.site.facades[window.facade] for window in horizon.site.rooms[room].windows]
+    names = [(BUILDING, facade.sun_sensor.quantity) for facade in facades if facade.sun_sensor is not None]
+    return min((horizon.measured.sources[name].age for name in names if name in horizon.measured.sources), default=None)
 
 
 def _told(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from esus_pipeline.archive import Archive, Merge
 from esus_pipeline.bms import BmsError, BmsUnreachable, Poll
-from esus_pipeline.control.measured import SOURCED
+from esus_pipeline.control.measured import sourced
 from esus_pipeline.defs.common import REPAIR_TAG, now, window_asset
 from esus_pipeline.defs.partitions import KEY_FORMAT, WINDOWS, days, floor, key_of
 from esus_pipeline.defs.resources import BmsResource, DataResource, SiteResource
@@ -142,7 +142,7 @@ def clean_series(context: dg.AssetExecutionContext, site: SiteResource, data: Da
     building, archive, started = site.load(), data.archive(), now()
     frame, qualities, filled, cells = room_frame(building), Counter[str](), 0, 0
     for day in days(context.partition_time_window):
-        series, rooms, sources = tables(archive.read, building, day.start, day.end, SOURCED)
+        series, rooms, sources = tables(archive.read, building, day.start, day.end, sourced(building))
         archive.replace(CLEAN_SERIES, series, day.start, day.end)
         archive.replace(ROOM_SOURCES, sources, day.start, day.end)
         archive.replace(frame, rooms, day.start, day.end)

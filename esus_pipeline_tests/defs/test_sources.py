@@ -27,7 +27,7 @@ NEWEST = timedelta(minutes=50)
 """Age of the newest reading of the coarse logs."""
 
 
-def logs(room: str, quantity: str) -> list[int]:
+def logs(room: str | None, quantity: str) -> list[int]:
     """Ids of the room's logs of a quantity; of two, the coarse one comes first."""
     return [point.id for point in SITE.points if (point.room, point.quantity) == (room, quantity)]
 
@@ -44,6 +44,8 @@ def readings(
 def store_readings(archive: Archive) -> None:
     """Three days; one room's fine log has said the same for 30 hours, another's has been silent for five."""
     hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    [sun] = logs(None, "solar_intensity_south")
+    archive.merge(RAW_BMS_READINGS, readings(sun, 420.0, 2 * hour, 4 * minute, minute, 0.0))
     for room in (STUCK_ROOM, SILENT_ROOM, FINE_ROOM):
         coarse, fine = logs(room, "air_temperature")
         silence = 5 * hour if room == SILENT_ROOM else 2 * minute
@@ -90,6 +92,11 @@ def test_the_trace_tells_the_age_of_presence_and_window_contact_and_none_of_what
     told = inputs(live, STUCK_ROOM)
     assert told["presence_share"] == {"value": 1.0, "age_minutes": 7.0}
     assert told["window_open"] == {"value": 0.0, "age_minutes": 60.0 * 60}
+    sunny = {room.id: [window.facade for window in room.windows] == ["south"] for room in SITE.rooms}
+    for room, south in sunny.items():
+        known = {"value": 420.0, "age_minutes": 4.0} if south else {"value": None, "age_minutes": None}
+        assert inputs(live, room)["facade_irradiance_measured_W_m2"] == known
+    assert set(sunny.values()) == {True, False}
     silent = inputs(live, SITE.room_ids[3])
     for name in ("air_temperature_degC", "presence_share", "window_open"):
         assert silent[name] == {"value": None, "age_minutes": None}
@@ -104,7 +111,7 @@ def test_a_range_tells_the_same_as_the_window_alone(live, instance, tmp_path):
         assert at_once == alone
     sources = [archive.read(ROOM_SOURCES, WINDOW, AS_OF) for archive in (live, whole)]
     pd.testing.assert_frame_equal(*sources, check_exact=True)
-    assert set(sources[0]["quantity"]) == {"air_temperature", "occupancy", "window_open"}
+    assert set(sources[0]["quantity"]) == {"air_temperature", "occupancy", "window_open", "solar_intensity_south"}
 
 
 def test_words_and_page_tell_who_stands_in(live, tmp_path):
