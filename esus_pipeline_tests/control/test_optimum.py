@@ -12,7 +12,7 @@ from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeStat
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.model import RoomModel
-from esus_pipeline.control.optimiser import ProblemError, assemble, lower_bound, plan_group
+from esus_pipeline.control.optimiser import ProblemError, assemble, lower_bound, plan_group, quarters
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import light_limit, outlook
 from esus_pipeline.control.optimiser.unshaded import Unshaded, within_reason
@@ -214,6 +214,18 @@ def test_a_room_whose_radiators_warm_up_slowly_is_heated_earlier():
         early = replace(COLD, as_of=at("2026-01-15T03:00"), models={SOUTH: replace(room, t_radiator=seconds)})
         begins.append(rows(early, SOUTH).loc[:"2026-01-15 08:00", "heating_setpoint"].eq(20).idxmax())
     assert pd.Timedelta("15min") <= begins[0] - begins[1] <= pd.Timedelta("45min")
+
+
+def test_only_a_slow_radiator_is_begun_with_early_enough_for_an_error(monkeypatch):
+    room = RoomModel.from_site(TMV23, SOUTH)
+
+    def degree_hours(seconds: float, spare: float) -> float:
+        monkeypatch.setattr(quarters, "SPARE", spare)
+        early = replace(COLD, as_of=at("2026-01-15T03:00"), models={SOUTH: replace(room, t_radiator=seconds)})
+        return rows(early, SOUTH).loc[:"2026-01-15 07:59", "heating_setpoint"].sum() / 4
+
+    assert degree_hours(1200.0, 0.2) > degree_hours(1200.0, 0.0) + 0.1
+    assert degree_hours(60.0, 0.2) == pytest.approx(degree_hours(60.0, 0.0), abs=1e-3)
 
 
 def test_a_warm_room_is_spared_by_its_shade_and_not_by_its_machine():

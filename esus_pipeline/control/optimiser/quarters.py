@@ -17,6 +17,8 @@ from esus_pipeline.frames import STEP
 
 LONGEST_PREHEAT = 32
 """Steps before work at which heating begins at the earliest (8 hours)."""
+SPARE = 0.2
+"""Share of what a room lacks that is added where a radiator carries all its heat on: it cannot make up for an error."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
 
@@ -110,9 +112,10 @@ class Quarters:
 
         Optimum start: the model is linear, so what heating from step s until work adds is a sum over steps, taken
         backwards from the start of work. What a radiator keeps of a step it gives in those after it, and what it keeps
-        at the start of work warms the first step, whose mean is to be warm enough. What is still lacking there, over
-        what a kelvin more now is worth there, is what the air of a room at setback lacks now. Where at least half of
-        the power is needed, the setpoint is that of work: a thermostat that closes in on a ramp does not use all of it.
+        at the start of work warms the first step, whose mean is to be warm enough; a slow one has SPARE. What is still
+        lacking there, over what a kelvin more now is worth there, is what the air of a room at setback lacks now. Where
+        at least half of the power is needed, the setpoint is that of work: a thermostat that closes in on a ramp does
+        not use all of it.
         """
         needed = np.full(self.power.shape, -np.inf)
         begins = 1 + np.flatnonzero(setpoints.occupied[1:] & ~setpoints.occupied[:-1])
@@ -121,7 +124,7 @@ class Quarters:
         idle = np.broadcast_to(setpoints.least, self.power.shape)
         air = self.path(idle, np.broadcast_to(setpoints.cooling, self.power.shape))
         for begin in begins.tolist():
-            lacking = comfort - air[:, begin]
+            lacking = (1 + SPARE * self.carried) * (comfort - air[:, begin])
             lacking -= self.carried * self.heat[:, begin - 1, 0] * self.power[:, begin - 1] / 2
             gain = np.zeros(len(self.rooms))
             worth = np.tile([1.0, 0.0], (len(self.rooms), 1))
