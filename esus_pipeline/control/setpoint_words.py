@@ -75,7 +75,9 @@ def _sentence(
     if kind == _Kind.AHEAD:
         return f"heated ahead of time, up to {heating.max():.1f} degC, by at most {RAMP:g} K an hour"
     if kind == _Kind.COOLED:
-        return f"cooled only above {cooling[-1]:.1f} degC{by}; calendar's ramp"
+        ahead = horizon.site.control.precool_minutes
+        basis = f"control.precool_minutes, {ahead} before work" if ahead else "calendar's ramp"
+        return f"cooled only above {cooling[-1]:.1f} degC{by}; {basis}"
     if kind == _Kind.HEATED and heating[-1] < heating[0]:
         return f"eased back from {heating[0]:.1f} degC since people left"
     if kind == _Kind.HEATED:

@@ -1,6 +1,7 @@
 """Heating and cooling setpoints from the calendar: the comfort band with people, setback without.
 
-Before work they ramp at PREHEAT and are there one step before people come; when people leave they are set back at once.
+Before work they ramp at PREHEAT and are there one step before people come, for cooling by the site's `precool_minutes`;
+when people leave they are set back at once.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def make_setpoints(horizon: Horizon) -> Setpoints:
     at_work = np.array([_after_start(site, local) for local in horizon.local[:-1]])
     return Setpoints(
         heating=_ramped(warm, unoccupied.low, gap),
-        cooling=_ramped(cool, unoccupied.high, gap),
+        cooling=np.where(before * 60 <= site.control.precool_minutes, cool, _ramped(cool, unoccupied.high, gap)),
         least=np.where(at_work_now, warm, unoccupied.low),
         occupied=at_work_now,
         limit=np.where(at_work, occupied.high, unoccupied.high),

@@ -256,6 +256,8 @@ class Control(Fact):
     """K kept below the upper limit, at most: a taught room keeps the error that its last lesson measured."""
     setpoint_margin: Annotated[float, Field(ge=0, le=1)] = 0.0
     """K that setpoints keep inside the comfort band at work, for thermostats that do not hold it exactly."""
+    precool_minutes: Annotated[int, Field(ge=0, le=12 * 60)] = 0
+    """Before work, from when on rooms are cooled to the occupied band, for cooling that a hot afternoon overstrains."""
     view_price: Annotated[float, Field(ge=0)] = 0.03
     """Per room and working hour with the shade down; three times as much beyond half of a day."""
     move_price: Annotated[float, Field(ge=0)] = 0.02

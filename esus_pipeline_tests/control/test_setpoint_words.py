@@ -52,6 +52,17 @@ def test_the_band_is_told_with_the_margin_of_the_setpoints():
     assert plan["setpoint_reason"].iloc[EIGHT].startswith("comfort band 20.2 .. 25.8 degC")
 
 
+def test_a_site_may_cool_from_long_before_work_and_says_so():
+    site = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"precool_minutes": 120})})
+    july = cases.inputs(site, at("2026-07-15T03:00"), mean=22)
+    plan = make_plan(july)
+    own = plan[plan["room"] == TMV23.room_ids[0]].reset_index()
+    assert own["cooling_setpoint"][:5].tolist() == [29, 29, 29, 29, 26]
+    assert own["cooling_setpoint"][4:44].eq(26).all()
+    assert own["setpoint_reason"][4] == "cooled only above 26.0 degC by 06:30; control.precool_minutes, 120 before work"
+    assert own["cooling_setpoint"][44] == 29
+
+
 def test_a_room_without_an_optimum_says_why_the_calendars_ramp_heats_it(horizon):
     reasons = told(horizon, why={TMV23.room_ids[0]: "its model is too young"})
     assert reasons[SIX_THIRTY].endswith("; calendar's ramp, because its model is too young")

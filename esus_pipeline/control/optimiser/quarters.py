@@ -17,7 +17,7 @@ from esus_pipeline.frames import STEP
 
 LONGEST_PREHEAT = 32
 """Steps before work at which heating begins at the earliest (8 hours)."""
-SPARE = 0.2
+SPARE = 0.3
 """Share of what a room lacks that is added where a radiator carries all its heat on: it cannot make up for an error."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
