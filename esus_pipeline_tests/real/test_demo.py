@@ -142,7 +142,7 @@ def test_the_plan_is_made_by_the_optimiser_and_says_why(demo):
     assert newest["reason"].str.len().gt(10).all()
     with browser(1280, 900) as (page, _):
         page.goto(demo.plan_page)
-        shown = page.content()
+        shown = " ".join((page.locator("body").text_content() or "").split())
     told = newest[newest["valid_time"] == newest["issued_at"]]["reason"].str.split(";").str[0]
     assert any(reason in shown for reason in told)
 
