@@ -202,7 +202,7 @@ def test_words_and_page_say_why_the_setpoints_are_what_they_are():
     told = " ".join(plan_words(TMV23, PLAN, AS_OF).split())
     assert said.startswith("set back to 17.0 .. 29.0 degC: nobody is expected until 08:00")
     assert f"now {said}" in told
-    assert said in Outline(plan_page(TMV23, PLAN)).text
+    assert said.replace(" degC", "\N{NO-BREAK SPACE}°C") in Outline(plan_page(TMV23, PLAN)).text
     before = PLAN.assign(setpoint_reason=None)
     assert "now set back" not in plan_words(TMV23, before, AS_OF)
     assert "None" not in Outline(plan_page(TMV23, before)).text
