@@ -28,6 +28,7 @@ from esus_pipeline.defs.jobs import (
 from esus_pipeline.defs.partitions import WINDOWS, floor, key_of, range_tags, start_of
 from esus_pipeline.defs.plan import shade_setpoint_schedule
 from esus_pipeline.defs.readings import NIGHTLY, REACH, REPAIR, raw_bms_readings
+from esus_pipeline.defs.recovery import ask_for_lost_retries
 from esus_pipeline.defs.running import windows_under_way
 from esus_pipeline.frames import STEP
 from esus_pipeline.settings import Settings
@@ -60,8 +61,13 @@ def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     default_status=SENSOR_STATUS,
 )
 def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the windows of the last ESUS_GAP_HOURS that have no schedule, at most once an hour each."""
+    """Ask for the windows of the last ESUS_GAP_HOURS that have no schedule, at most once an hour each.
+
+    And for retries that got lost, without which a backfill would never end, and gaps never be looked for again.
+    """
     instance, time = context.instance, now()
+    if lost := ask_for_lost_retries(instance, time):
+        context.log.warning("The retry of %s got lost; it is asked for again once.", ", ".join(lost))
     if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
         return dg.SkipReason("A backfill is under way; gaps are looked for when it has ended.")
     done = {start_of(key) for key in instance.get_materialized_partitions(shade_setpoint_schedule.key)}

@@ -130,6 +130,18 @@ def test_runs_that_ended_or_only_clean_do_not_hold_a_gap(instance):
     assert (key("09:30"), key("09:30")) in asked_ranges(gap_tick(instance))
 
 
+def test_a_backfill_that_waits_for_a_lost_retry_is_helped(instance, monkeypatch):
+    monkeypatch.setattr(automation, "now", lambda: datetime.now(UTC) + timedelta(minutes=2))
+    instance.add_backfill(
+        PartitionBackfill("waits", BulkActionStatus.REQUESTED, from_failure=False, tags={}, backfill_timestamp=0.0)
+    )
+    add_run(instance, DagsterRunStatus.STARTED, {"dagster/backfill": "waits"}, quarter_hour.name)
+    [run] = instance.get_runs()
+    instance.report_run_failed(run)  # told of it, a daemon would try again; here none does
+    assert gap_tick(instance).run_requests == []
+    assert "esus/retry_asked_for" in instance.get_run_by_id(run.run_id).tags
+
+
 @pytest.mark.usefixtures("three_hours")
 def test_nothing_is_asked_for_while_a_backfill_is_under_way(instance):
     backfill = PartitionBackfill(
