@@ -315,20 +315,22 @@ def test_an_empty_warm_room_lets_the_sun_of_a_cold_weekend_in_for_the_rooms_arou
     assert mild.problem.prices.sun == 0
 
 
-def test_sun_is_worth_nothing_to_the_rooms_around_while_its_own_room_would_be_cooled():
+def test_sun_is_worth_nothing_to_the_rooms_around_until_a_day_s_cooling_is_over():
     cooled = TMV23.model_copy(
         update={"rooms": tuple(r.model_copy(update={"cooling_power": 1500.0}) for r in TMV23.rooms)}
     )
     monday = cases.inputs(cooled, at("2026-01-19T05:00"), mean=2, temperature=26)
     [task, *_] = outlook(monday, shade_groups(cooled))
     unshaded = Unshaded.of(task.problem)
-    held = unshaded.cooling > 0
-    assert held.any()
-    assert not held.all()
+    last = {day: hour for hour, day in enumerate(task.problem.day) if (unshaded.cooling[:, hour] > 0).any()}
+    assert len(last) == 2
     assert task.problem.prices.sun > 0
     worth = within_reason(task.problem, unshaded).prices.sun
-    assert (worth[held] == 0).all()
-    assert (worth[~held] == task.problem.prices.sun).all()
+    expected = [hour > last.get(day, -1) for hour, day in enumerate(task.problem.day)]
+    assert worth.tolist() == [task.problem.prices.sun * over for over in expected]
+    assert not all(expected)
+    assert any(expected)
+    assert (unshaded.cooling[:, : last[task.problem.day[0]]] == 0).any(axis=0).any()  # an hour before its cooling
 
 
 def test_a_day_in_the_dark_costs_more_than_two_half_days(monkeypatch):

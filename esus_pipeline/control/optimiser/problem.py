@@ -35,7 +35,7 @@ class Prices:
     move: float
     """Per room and move of a shade."""
     sun: Array | float = 0.0
-    """Per kWh of sun that a closed shade keeps out, or (R, H), beside what its own room would be heated less."""
+    """Per kWh of sun that a closed shade keeps out, or (H,), beside what its own room would be heated less."""
     margin: Array | float = 0.12
     """Per room and K h, or (R, H), over the upper limit less the margin, as warm as the room would be without
     mechanical cooling, so that the margin is kept by shades and never by machines."""

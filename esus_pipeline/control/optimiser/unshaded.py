@@ -8,10 +8,12 @@ Belongs here: simulating thermostats by the hour, without a decision. Does not b
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from esus_pipeline.control.model.room_model import Array
 from esus_pipeline.control.optimiser.assemble import Dynamics, dynamics
-from esus_pipeline.control.optimiser.problem import GroupProblem
+from esus_pipeline.control.optimiser.problem import GroupProblem, Mask
 
 HELD = 0.1
 """K over the limit up to which machines are said to hold a room."""
@@ -48,17 +50,23 @@ def within_reason(problem: GroupProblem, unshaded: Unshaded) -> GroupProblem:
     Cooling ahead of time is paid for now, and the need that it is meant to spare is a forecast; a thermostat cannot
     carry it out either. The margin is the model's measured error together with what the sun may bring besides. Where
     machines can hold a room, being too warm by an error costs what they use, so the margin is worth that; elsewhere it
-    guards comfort, at the price that the problem has. Sun makes no room warmer that is cooled, so its neighbours get
-    nothing of it.
+    guards comfort, at the price that the problem has. On a day on which a room of the group would be cooled, sun is
+    worth nothing to the rooms around until that is over: what it warms in the morning is cooled in the afternoon.
     """
     error = np.hypot(problem.margin, SUN_ERROR * np.maximum(unshaded.air - unshaded.shaded, 0.0))
     losses = np.array([model.h_ao + model.h_mo + model.h_mb for model in problem.models]) / 1000
     machines = np.outer(losses, np.maximum(problem.prices.cooling, 0.0))
     held = (unshaded.cooled <= problem.high + HELD) & (problem.cooling_limit > 0)
     worth = np.where(held, np.minimum(machines, problem.prices.margin), problem.prices.margin)
-    sun = np.where(unshaded.cooling > 0, 0.0, problem.prices.sun)
+    sun = np.where(_until_cooled(unshaded.cooling, problem.day), 0.0, problem.prices.sun)
     prices = replace(problem.prices, margin=worth, sun=sun)
     return replace(problem, cooling_limit=unshaded.cooling, margin=error, prices=prices)
+
+
+def _until_cooled(cooling: Array, day: npt.NDArray[np.int64]) -> Mask:
+    """(H,) hours in which any room is cooled, or will be on the same day."""
+    cooled = pd.Series((cooling > 0).any(axis=0))
+    return cooled[::-1].groupby(day[::-1]).cummax()[::-1].to_numpy(dtype=bool)
 
 
 def _lived(problem: GroupProblem, moves: Dynamics, cooling_limit: Array, shade: float = 0.0) -> tuple[Array, Array]:
