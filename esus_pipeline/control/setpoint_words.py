@@ -76,7 +76,8 @@ def _sentence(
         return f"heated ahead of time, up to {heating.max():.1f} degC, by at most {RAMP:g} K an hour"
     if kind == _Kind.COOLED:
         ahead = horizon.site.control.precool_minutes
-        basis = f"control.precool_minutes, {ahead} before work" if ahead else "calendar's ramp"
+        at_once = cooling[0] - cooling[-1] < _SAME
+        basis = f"control.precool_minutes, {ahead} before work" if ahead and at_once else "calendar's ramp"
         return f"cooled only above {cooling[-1]:.1f} degC{by}; {basis}"
     if kind == _Kind.HEATED and heating[-1] < heating[0]:
         return f"eased back from {heating[0]:.1f} degC since people left"

@@ -1,5 +1,7 @@
 """Every kind of sentence about setpoints, for the rows that it is true of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,13 @@ def test_a_site_may_cool_from_long_before_work_and_says_so():
     assert own["cooling_setpoint"][4:44].eq(26).all()
     assert own["setpoint_reason"][4] == "cooled only above 26.0 degC by 06:30; control.precool_minutes, 120 before work"
     assert own["cooling_setpoint"][44] == 29
+
+
+def test_a_ramp_is_not_taken_for_the_site_s_early_cooling(horizon):
+    control = TMV23.control.model_copy(update={"precool_minutes": 30})
+    site = replace(horizon, site=TMV23.model_copy(update={"control": control}))
+    reasons = told(site, SIX_THIRTY, EIGHT, heating=17.0, cooling=[28.5, 28.0, 27.5, 27.0, 26.0, 26.0])
+    assert reasons[SIX_THIRTY] == "cooled only above 26.0 degC by 08:00; calendar's ramp"
 
 
 def test_a_room_without_an_optimum_says_why_the_calendars_ramp_heats_it(horizon):
