@@ -97,7 +97,7 @@ class Tuning:
 
 TUNED = {
     "tmv23": Tuning(warm_when_mild=25.0, sun_above=250.0, rise=3.0, precool=timedelta(0)),
-    "eplus-office": Tuning(rise=2.0, precool=timedelta(hours=2)),
+    "eplus-office": Tuning(rise=2.0, precool=timedelta(hours=6)),
 }
 """Site -> numbers that evaluation.tuning found for the plant of that name; docs/decisions/0019-evaluation.md."""
 

@@ -31,7 +31,7 @@ VALUES: Mapping[str, Sequence[Any]] = {
     "sun_above": (100.0, 150.0, 200.0, 250.0, 300.0),
     "mild": (8.0, 10.0, 12.0, 14.0),
     "dwell": tuple(timedelta(hours=hours) for hours in (1, 2, 3)),
-    "precool": tuple(timedelta(hours=hours) for hours in (0, 1, 2)),
+    "precool": tuple(timedelta(hours=hours) for hours in (0, 1, 2, 4, 6, 8)),
     "rise": (0.7, 1.0, 1.5, 2.0, 3.0),
 }
 
