@@ -66,8 +66,11 @@ def gap_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     And for retries that got lost, without which a backfill would never end, and gaps never be looked for again.
     """
     instance, time = context.instance, now()
-    if lost := ask_for_lost_retries(instance, time):
-        context.log.warning("The retry of %s got lost; it is asked for again once.", ", ".join(lost))
+    lost = ask_for_lost_retries(instance, time)
+    if lost.asked:
+        context.log.warning("The retry of %s got lost and is asked for again.", ", ".join(lost.asked))
+    if lost.given_up:
+        context.log.error("The retry of %s got lost twice and is not waited for any more.", ", ".join(lost.given_up))
     if instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1):
         return dg.SkipReason("A backfill is under way; gaps are looked for when it has ended.")
     done = {start_of(key) for key in instance.get_materialized_partitions(shade_setpoint_schedule.key)}

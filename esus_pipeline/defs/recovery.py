@@ -6,6 +6,7 @@ first, when none of the old one can be alive. A retry that got lost is asked for
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
@@ -21,7 +22,14 @@ _RETRIES = [
 
 RETRY_COMES_WITHIN, LOOKED_BACK = timedelta(minutes=1), timedelta(days=1)
 ASKED_TAG = "esus/retry_asked_for"
-"""Of a run whose retry got lost and was asked for once."""
+"""Of a run whose retry got lost and was asked for once, its own id: a retry inherits the tags of what it repeats."""
+
+
+class LostRetries(NamedTuple):
+    """Ids of the runs whose retry got lost: those asked for again, and those that are not waited for any more."""
+
+    asked: list[str]
+    given_up: list[str]
 
 
 def note_failures_from_now_on(instance: DagsterInstance) -> None:
@@ -45,8 +53,8 @@ def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
     return [run.run_id for run in runs]
 
 
-def ask_for_lost_retries(instance: DagsterInstance, time: datetime) -> list[str]:
-    """Have runs tried again that were promised a retry at least a minute ago and got none; their ids.
+def ask_for_lost_retries(instance: DagsterInstance, time: datetime) -> LostRetries:
+    """Have runs tried again that were promised a retry at least a minute ago and got none.
 
     Dagster stores that a run failed, then that it will be tried again. Its daemon may look in between: it sees the
     failure, no promise, and never looks again, while the backfill waits for the retry for ever. Told of the failure
@@ -59,13 +67,14 @@ def ask_for_lost_retries(instance: DagsterInstance, time: datetime) -> list[str]
     records = instance.get_run_records(promised)
     failed = [record.dagster_run for record in records if record.end_time and record.end_time <= latest]
     lost = [run for run in failed if AUTO_RETRY_RUN_ID_TAG not in run.tags and _is_waited_for(instance, run)]
-    for run in lost:
-        if ASKED_TAG in run.tags:
-            instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
-        else:
-            instance.add_run_tags(run.run_id, {ASKED_TAG: "true"})
-            instance.report_run_failed(run, "Its retry was lost and is asked for again.")
-    return [run.run_id for run in lost]
+    asked = [run for run in lost if run.tags.get(ASKED_TAG) != run.run_id]
+    given_up = [run for run in lost if run not in asked]
+    for run in asked:
+        instance.add_run_tags(run.run_id, {ASKED_TAG: run.run_id})
+        instance.report_run_failed(run, "Its retry was lost and is asked for again.")
+    for run in given_up:
+        instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    return LostRetries([run.run_id for run in asked], [run.run_id for run in given_up])
 
 
 def _is_waited_for(instance: DagsterInstance, run: dg.DagsterRun) -> bool:

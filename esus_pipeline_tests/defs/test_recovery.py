@@ -9,11 +9,12 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
-from esus_pipeline.defs.recovery import ask_for_lost_retries, fail_orphaned_runs, note_failures_from_now_on
+from esus_pipeline.defs.recovery import LostRetries, ask_for_lost_retries, fail_orphaned_runs, note_failures_from_now_on
 
 ORIGIN = RemoteJobOrigin(
     RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("esus_pipeline"), "__repository__"), "quarter_hour"
 )
+NONE = LostRetries([], [])
 UNDER_WAY = {DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING}
 
 
@@ -99,19 +100,31 @@ def test_a_lost_retry_is_asked_for_once_and_then_not_waited_for_any_more(instanc
     run = lose_a_retry(instance, {})
     look(instance)
     assert not any(looks)  # the daemon never finds it by itself
-    assert ask_for_lost_retries(instance, minutes_later(0)) == []
-    assert ask_for_lost_retries(instance, minutes_later(2)) == [run]
+    assert ask_for_lost_retries(instance, minutes_later(0)) == NONE
+    assert ask_for_lost_retries(instance, minutes_later(2)) == LostRetries([run], [])
     look(instance)
     assert looks[-1] == [run]
-    assert ask_for_lost_retries(instance, minutes_later(4)) == [run]
+    assert ask_for_lost_retries(instance, minutes_later(4)) == LostRetries([], [run])
     assert instance.get_run_by_id(run).tags["dagster/will_retry"] == "false"
-    assert ask_for_lost_retries(instance, minutes_later(6)) == []
+    assert ask_for_lost_retries(instance, minutes_later(6)) == NONE
+
+
+def test_the_retry_of_a_retry_is_asked_for_too_though_it_inherits_the_tags(instance, looks):
+    first = lose_a_retry(instance, {})
+    ask_for_lost_retries(instance, minutes_later(2))
+    instance.add_run_tags(first, {"dagster/auto_retry_run_id": "the retry"})
+    inherited = {
+        name: value for name, value in instance.get_run_by_id(first).tags.items() if not name.startswith("dagster/")
+    }
+    again = lose_a_retry(instance, inherited)
+    assert ask_for_lost_retries(instance, minutes_later(4)) == LostRetries([again], [])
+    assert ask_for_lost_retries(instance, minutes_later(6)) == LostRetries([], [again])
 
 
 def test_a_retry_that_came_is_not_asked_for(instance, looks):
     run = lose_a_retry(instance, {})
     instance.add_run_tags(run, {"dagster/auto_retry_run_id": "another"})
-    assert ask_for_lost_retries(instance, minutes_later(2)) == []
+    assert ask_for_lost_retries(instance, minutes_later(2)) == NONE
 
 
 @pytest.mark.parametrize("status", BulkActionStatus)
@@ -119,4 +132,5 @@ def test_a_retry_is_asked_for_while_its_backfill_is_under_way(instance, looks, s
     instance.add_backfill(PartitionBackfill("first", status, from_failure=False, tags={}, backfill_timestamp=0.0))
     run = lose_a_retry(instance, {"dagster/backfill": "first"})
     under_way = {BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING}
-    assert ask_for_lost_retries(instance, minutes_later(2)) == ([run] if status in under_way else [])
+    expected = LostRetries([run], []) if status in under_way else NONE
+    assert ask_for_lost_retries(instance, minutes_later(2)) == expected
