@@ -68,7 +68,7 @@ def ask_for_lost_retries(instance: DagsterInstance, time: datetime) -> LostRetri
     failed = [record.dagster_run for record in records if record.end_time and record.end_time <= latest]
     lost = [run for run in failed if AUTO_RETRY_RUN_ID_TAG not in run.tags and _is_waited_for(instance, run)]
     asked = [run for run in lost if run.tags.get(ASKED_TAG) != run.run_id]
-    given_up = [run for run in lost if run not in asked]
+    given_up = [run for run in lost if run.tags.get(ASKED_TAG) == run.run_id]
     for run in asked:
         instance.add_run_tags(run.run_id, {ASKED_TAG: run.run_id})
         instance.report_run_failed(run, "Its retry was lost and is asked for again.")

@@ -19,8 +19,8 @@ from esus_pipeline.control.evaluation.prices import day_ahead
 from esus_pipeline.control.evaluation.protocol import Command, Observation, RoomReading
 from esus_pipeline.control.evaluation.report import document
 from esus_pipeline.control.evaluation.rules import Sg01, Tuned, WindGuard, hours_to_work
-from esus_pipeline.control.evaluation.score import score
-from esus_pipeline.control.evaluation.study import BOUND, run_study
+from esus_pipeline.control.evaluation.score import Score, score
+from esus_pipeline.control.evaluation.study import BOUND, Result, Study, run_study
 from esus_pipeline.control.safety import DWELL
 from esus_pipeline.frames import STEP
 from esus_pipeline.plants.epw import EpwWeather
@@ -117,6 +117,18 @@ class PricedPlant(RcPlant):
 
     def bound(self, steps, prices, shaded_share, moves_per_day):
         return {"cost": float(prices.sum())}
+
+
+@pytest.mark.parametrize(
+    ("tuned", "own", "bound", "share"),
+    [(8.0, 5.0, 4.0, 0.75), (8.0, 9.0, 4.0, -0.25), (4.004, 4.0, 4.0, np.nan), (8.0, 5.0, np.nan, np.nan)],
+)
+def test_the_captured_share_is_that_of_a_saving_that_can_be_told(tuned, own, bound, share):
+    costs = {"tuned": tuned, "optimal": own, BOUND: bound}
+    results = [Result(name, "spring", SPRING, 1, Score(cost=cost)) for name, cost in costs.items()]
+    study = Study("rc", load_site("tmv23"), 7.0, 14.0, results)
+    assert study.captured("spring", "optimal") == pytest.approx(share, nan_ok=True)
+    assert np.isnan(study.captured("spring", "tuned"))
 
 
 def test_a_plants_own_prices_are_those_of_the_cost_and_of_the_bound():

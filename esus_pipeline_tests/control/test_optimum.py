@@ -181,6 +181,16 @@ def test_a_shade_is_not_raised_shortly_before_people_would_be_dazzled():
     assert not plan_group(calm).closed[0]
 
 
+def test_a_hot_room_is_shaded_before_the_glare_that_would_shade_it_a_quarter_of_an_hour_later(monkeypatch):
+    [task, *_] = outlook(HOT, shade_groups(TMV23))
+    glare = np.isin(np.arange(task.problem.steps), [3, 4, 5])
+    gains = np.where(glare, task.problem.gain_open, task.problem.gain_shaded)
+    sudden = replace(task.problem, dazzled=glare.astype(float), viewed=~glare, gain_open=gains)
+    assert plan_group(sudden).closed[3]
+    monkeypatch.setattr(assemble, "UNSEEN", 0.0)
+    assert not plan_group(sudden).closed[:6].any()
+
+
 def test_setpoints_keep_a_margin_to_the_comfort_band_for_thermostats_that_do_not_hold_it():
     loose = TMV23.model_copy(update={"control": TMV23.control.model_copy(update={"setpoint_margin": 0.2})})
     early = replace(COLD, site=loose, as_of=at("2026-01-15T03:00"))

@@ -38,6 +38,8 @@ MOVES_ALLOWED = 2.0
 """Moves of a shade per room and day, on average; the bound keeps this limit, too."""
 VIEW_ALLOWANCE = 0.05
 """Share of the working hours that a shade may be down more than under the tuned rule; the bound keeps it too."""
+LEAST_SAVING = 0.01
+"""Between rule and bound, a run, in the site's currency; shares of less say nothing."""
 _SEASONS = {12: "winter", 1: "winter", 2: "winter", 3: "spring", 4: "spring", 5: "spring"} | {
     6: "summer", 7: "summer", 8: "summer", 9: "autumn", 10: "autumn", 11: "autumn"
 }  # fmt: skip
@@ -104,13 +106,13 @@ class Study:
         return self.mean(season, controller).get("cost", float("nan"))
 
     def captured(self, season: str | None, controller: str, figure: str = "cost") -> float:
-        """Share of the saving between the tuned rule and the bound that a controller captures; NaN without both.
+        """Share of the saving between the tuned rule and the bound that a controller captures.
 
-        Of `cost`, or of `weighed`.
+        Of `cost`, or of `weighed`. NaN without both, and where there is less than LEAST_SAVING to capture.
         """
         names = ("tuned", controller, BOUND)
         tuned, own, bound = (self.mean(season, name).get(figure, float("nan")) for name in names)
-        if controller in ("sg01", "tuned", BOUND) or tuned == bound:
+        if controller in ("sg01", "tuned", BOUND) or tuned - bound < LEAST_SAVING:
             return float("nan")
         return (tuned - own) / (tuned - bound)
 

@@ -41,6 +41,8 @@ DAZZLED = 0.5
 """Chance of somebody in the sun from which a shade is not raised shortly before it."""
 SOON = 2
 """Hours that are shortly before it."""
+UNSEEN = 0.4
+"""Hours of glare until the rule layer has lowered the shade: measured over one quarter, obeyed from the next on."""
 ROOM_VARIABLES = ("air", "mass", "heating", "cooling", "short", "inside", "over", "less_air", "less_mass")
 """Per room and step, after the group's `closed`, `lower`, `raise`, and `gloom` by day."""
 
@@ -105,18 +107,24 @@ class Dynamics:
 
 def dynamics(problem: GroupProblem) -> Dynamics:
     """The rooms' models with everything that is known of the coming hours put in."""
-    parts = []
+    parts, spared = [], _spared(problem)
     for room, model in enumerate(problem.models):
         fresh = model.fresh_air_conductance(problem.people[room])
         keep, drive = discretise(model, HOUR, fresh)
         opened = model.k_open * problem.gain_open[room]
         less_sun = model.k_shaded * problem.gain_shaded[room] - opened
-        opened, less_sun = opened + problem.dazzled * less_sun, (1 - problem.dazzled) * less_sun
+        opened, less_sun = opened + spared * less_sun, (1 - spared) * less_sun
         other = fresh * problem.supply_air + problem.disturbance[room]
         rest = pushed(drive, problem.outdoor, other, opened, problem.people[room])
         parts.append((keep, 1000 * drive[..., 1], drive[..., 2] * less_sun[:, None], rest))
     keep, heat, shade, rest = (np.stack(part) for part in zip(*parts, strict=True))
     return Dynamics(keep, heat, shade, rest)
+
+
+def _spared(problem: GroupProblem) -> Array:
+    """(H,) share of the sun that people's eyes keep out of an open shade, later for those who are new to it."""
+    new = np.diff(problem.dazzled, prepend=float(problem.held.closed))
+    return problem.dazzled - UNSEEN * np.maximum(new, 0.0)
 
 
 def assemble(problem: GroupProblem) -> Program:

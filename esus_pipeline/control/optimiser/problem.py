@@ -82,7 +82,7 @@ class GroupProblem:
     """(H,) whether a view is worth something: with people, or in working hours, without glare."""
     dazzled: Array
     """(H,) 0..1, how sure it is that people will be spared the sun: the rule layer then lowers the shade, whatever is
-    planned, so that share of the sun stays out of an open shade."""
+    planned, so that share of the sun stays out of an open shade, but for what comes in until they are seen."""
     may_close: Mask
     """(H,) whether the shade may be down: for light that is worth keeping out, and with nobody there, so that it need
     not be raised for the night; elsewhere it is up."""
