@@ -10,11 +10,8 @@ import numpy.typing as npt
 from esus_pipeline.control.inputs import STEPS, Array, Horizon, Mask
 from esus_pipeline.control.measured import NOW
 from esus_pipeline.control.optimiser.follow import Commands
-from esus_pipeline.control.setpoints import RAMP, Setpoints, held_band
+from esus_pipeline.control.setpoints import RAMP, SAME, Setpoints, held_band
 from esus_pipeline.control.stretch import LONGEST, clock_words
-
-_SAME = 0.005
-"""K within which two setpoints are the same."""
 
 
 class _Kind(IntEnum):
@@ -24,17 +21,24 @@ class _Kind(IntEnum):
     HEATED = 3
     COOLED = 4
     WINDOW = 5
+    COASTING = 6
 
 
 def explain_setpoints(
-    horizon: Horizon, setpoints: Setpoints, commands: Commands, followed: Collection[int], why: Mapping[str, str]
+    horizon: Horizon,
+    setpoints: Setpoints,
+    commands: Commands,
+    followed: Collection[int],
+    warmed: Collection[int],
+    why: Mapping[str, str],
 ) -> npt.NDArray[np.object_]:
     """(R, N) sentences for the commands.
 
-    `followed` are the rooms that are preheated by their model; `why` says of rooms why they have no optimum.
+    `followed` are the rooms that are preheated by their model, `warmed` those whose slow radiators have been heated for
+    work; `why` says of rooms why they have no optimum.
     """
     sentences = np.empty(commands.heating.shape, dtype=object)
-    kinds = _kinds(horizon, setpoints, commands)
+    kinds = _kinds(horizon, setpoints, commands, warmed)
     for room, name in enumerate(horizon.site.room_ids):
         ramp = f"calendar's ramp{f', because {why[name]}' if why.get(name) else ''}"
         basis = "as late as the room's model allows" if room in followed else ramp
@@ -48,15 +52,20 @@ def explain_setpoints(
     return sentences
 
 
-def _kinds(horizon: Horizon, setpoints: Setpoints, commands: Commands) -> npt.NDArray[np.int64]:
+def _kinds(
+    horizon: Horizon, setpoints: Setpoints, commands: Commands, warmed: Collection[int]
+) -> npt.NDArray[np.int64]:
     """(R, N) what decided the setpoints."""
     warm, _ = held_band(horizon.site)
     setback = horizon.site.comfort.unoccupied
     kinds = np.full(commands.heating.shape, _Kind.SETBACK, dtype=np.int64)
-    kinds[commands.cooling < setback.high - _SAME] = _Kind.COOLED
-    kinds[commands.heating > setback.low + _SAME] = _Kind.HEATED
+    kinds[commands.cooling < setback.high - SAME] = _Kind.COOLED
+    heated = commands.heating > setback.low + SAME
+    coasting = ~np.logical_or.accumulate(heated | setpoints.occupied, axis=1)
+    kinds[warmed] = np.where(coasting[warmed], _Kind.COASTING, kinds[warmed])
+    kinds[heated] = _Kind.HEATED
     kinds[:, setpoints.occupied] = _Kind.COMFORT
-    kinds[setpoints.occupied & (commands.heating > warm + _SAME)] = _Kind.AHEAD
+    kinds[setpoints.occupied & (commands.heating > warm + SAME)] = _Kind.AHEAD
     kinds[np.nan_to_num(horizon.measured.window_open) > 0, :NOW] = _Kind.WINDOW
     return kinds
 
@@ -72,11 +81,15 @@ def _sentence(
         return f"a window is open: no heating or cooling within {band}"
     if kind == _Kind.COMFORT:
         return f"comfort band {band}: people are expected {_until(horizon, ~setpoints.occupied, first)}"
+    if kind == _Kind.COASTING:
+        return (
+            f"not heated any more: what the radiators hold warms the room {_until(horizon, setpoints.occupied, first)}"
+        )
     if kind == _Kind.AHEAD:
         return f"heated ahead of time, up to {heating.max():.1f} degC, by at most {RAMP:g} K an hour"
     if kind == _Kind.COOLED:
         ahead = horizon.site.control.precool_minutes
-        at_once = cooling[0] - cooling[-1] < _SAME
+        at_once = cooling[0] - cooling[-1] < SAME
         basis = f"control.precool_minutes, {ahead} before work" if ahead and at_once else "calendar's ramp"
         return f"cooled only above {cooling[-1]:.1f} degC{by}; {basis}"
     if kind == _Kind.HEATED and heating[-1] < heating[0]:

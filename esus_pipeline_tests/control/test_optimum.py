@@ -12,7 +12,7 @@ from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeStat
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.model import RoomModel
-from esus_pipeline.control.optimiser import ProblemError, assemble, lower_bound, plan_group, quarters
+from esus_pipeline.control.optimiser import ProblemError, assemble, lower_bound, plan_group
 from esus_pipeline.control.optimiser.optimum import HOURS
 from esus_pipeline.control.optimiser.outlook import light_limit, outlook
 from esus_pipeline.control.optimiser.unshaded import Unshaded, within_reason
@@ -226,16 +226,39 @@ def test_a_room_whose_radiators_warm_up_slowly_is_heated_earlier():
     assert pd.Timedelta("15min") <= begins[0] - begins[1] <= pd.Timedelta("45min")
 
 
-def test_only_a_slow_radiator_is_begun_with_early_enough_for_an_error(monkeypatch):
+def test_a_slow_radiator_is_turned_off_once_what_it_holds_brings_the_room_to_work():
     room = RoomModel.from_site(TMV23, SOUTH)
+    last = at("2026-01-15T06:45")
 
-    def degree_hours(seconds: float, spare: float) -> float:
-        monkeypatch.setattr(quarters, "SPARE", spare)
-        early = replace(COLD, as_of=at("2026-01-15T03:00"), models={SOUTH: replace(room, t_radiator=seconds)})
-        return rows(early, SOUTH).loc[:"2026-01-15 07:59", "heating_setpoint"].sum() / 4
+    def told(seconds: float, air: float, was: float) -> tuple[float, str]:
+        late = replace(
+            cases.inputs(TMV23, last, mean=-2, temperature=air),
+            models={SOUTH: replace(room, t_radiator=seconds)},
+            told=dict.fromkeys(TMV23.room_ids, was),
+        )
+        first = rows(late, SOUTH).iloc[0]
+        return first["heating_setpoint"], first["setpoint_reason"]
 
-    assert degree_hours(1200.0, 0.2) > degree_hours(1200.0, 0.0) + 0.1
-    assert degree_hours(60.0, 0.2) == pytest.approx(degree_hours(60.0, 0.0), abs=1e-3)
+    off, why = told(1500.0, 19.8, 20.0)
+    assert off == 17
+    assert why == "not heated any more: what the radiators hold warms the room until 08:00"
+    for still in (told(1500.0, 18.5, 20.0), told(1500.0, 19.8, 17.0), told(300.0, 19.8, 20.0)):
+        assert still[0] > 19
+        assert still[1].startswith("heated to")
+
+
+def test_a_radiator_that_is_still_hot_warms_the_room_that_is_predicted():
+    early = replace(
+        cases.inputs(TMV23, at("2026-01-15T06:45"), mean=-2, temperature=19.5),
+        models={SOUTH: replace(RoomModel.from_site(TMV23, SOUTH), t_radiator=1500.0)},
+    )
+    hot = rows(replace(early, told=dict.fromkeys(TMV23.room_ids, 20.0)), SOUTH)["predicted_temperature"]
+    cold = rows(replace(early, told=dict.fromkeys(TMV23.room_ids, 17.0)), SOUTH)["predicted_temperature"]
+    assert hot.iloc[2] > cold.iloc[2] + 0.05
+    evening = replace(early, as_of=at("2026-01-15T15:00"), told=dict.fromkeys(TMV23.room_ids, 20.0))
+    told = rows(evening, SOUTH)["predicted_temperature"]
+    untold = rows(replace(evening, told={}), SOUTH)["predicted_temperature"]
+    pd.testing.assert_series_equal(told, untold)
 
 
 def test_a_warm_room_is_spared_by_its_shade_and_not_by_its_machine():

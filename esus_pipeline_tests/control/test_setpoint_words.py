@@ -26,7 +26,7 @@ def horizon():
     return read_horizon(WINTER)
 
 
-def told(horizon, first=0, last=0, heating=0.0, cooling=None, followed=(), why=None):
+def told(horizon, first=0, last=0, heating=0.0, cooling=None, followed=(), warmed=(), why=None):
     """Sentences of the first room by the calendar, with other setpoints in steps first .. last - 1."""
     setpoints = make_setpoints(horizon)
     calendar = follow_setpoints(horizon, setpoints, None, None)
@@ -34,7 +34,7 @@ def told(horizon, first=0, last=0, heating=0.0, cooling=None, followed=(), why=N
     if last:
         commands.heating[0, first:last] = heating
         commands.cooling[0, first:last] = commands.cooling[0, first:last] if cooling is None else cooling
-    return explain_setpoints(horizon, setpoints, commands, followed, why or {})[0]
+    return explain_setpoints(horizon, setpoints, commands, list(followed), list(warmed), why or {})[0]
 
 
 def test_a_plan_says_of_every_row_why_it_is_set_back_heated_or_held():
@@ -46,6 +46,17 @@ def test_a_plan_says_of_every_row_why_it_is_set_back_heated_or_held():
     assert reasons[EIGHT] == "comfort band 20.0 .. 26.0 degC: people are expected until 16:00"
     assert reasons[FOUR] == "set back to 17.0 .. 29.0 degC: nobody is expected until Fri 08:00"
     assert reasons[-1] == "set back to 17.0 .. 29.0 degC: nobody is expected at least until 17:00"
+
+
+def test_a_room_that_its_hot_radiators_warm_on_is_said_to_be_heated_no_more(horizon):
+    coasting = "not heated any more: what the radiators hold warms the room until 08:00"
+    sentences = told(horizon, last=EIGHT, heating=17.0, warmed=[0])
+    assert set(sentences[:EIGHT]) == {coasting}
+    assert sentences[EIGHT].startswith("comfort band")
+    assert coasting not in told(horizon, last=EIGHT, heating=17.0)
+    again = told(horizon, first=2, last=EIGHT, heating=20.0, warmed=[0], followed=[0])
+    assert again[1] == "not heated any more: what the radiators hold warms the room until 08:00"
+    assert again[2].startswith("heated from 05:30, to 20.0 degC by 08:00")
 
 
 def test_the_band_is_told_with_the_margin_of_the_setpoints():
