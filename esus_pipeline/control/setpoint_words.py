@@ -62,7 +62,8 @@ def _kinds(
     kinds[commands.cooling < setback.high - SAME] = _Kind.COOLED
     heated = commands.heating > setback.low + SAME
     coasting = ~np.logical_or.accumulate(heated | setpoints.occupied, axis=1)
-    kinds[warmed] = np.where(coasting[warmed], _Kind.COASTING, kinds[warmed])
+    coasting &= np.isin(np.arange(len(kinds)), list(warmed))[:, None]
+    kinds[coasting] = _Kind.COASTING
     kinds[heated] = _Kind.HEATED
     kinds[:, setpoints.occupied] = _Kind.COMFORT
     kinds[setpoints.occupied & (commands.heating > warm + SAME)] = _Kind.AHEAD

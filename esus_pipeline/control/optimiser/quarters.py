@@ -107,7 +107,7 @@ class Quarters:
     @property
     def stays(self) -> Array:
         """(M,) share of its heat that a radiator keeps for the next step."""
-        return np.exp(-1 / np.maximum(self.lag, LEAST_LAG))
+        return np.asarray(np.exp(-1 / np.maximum(self.lag, LEAST_LAG)))
 
     @property
     def warmed(self) -> list[int]:
@@ -136,12 +136,12 @@ class Quarters:
         -inf where a room at setback is warm enough.
 
         Optimum start: the model is linear, so what heating from step s until work adds is a sum over steps, taken
-        backwards from the start of work. A radiator follows its valve with a lag of the first order, so it gives some of
-        a step's heat in the steps after it, and what it keeps at the start of work warms the first step, whose mean is
-        to be warm enough. What is still lacking there, over what a kelvin more now is worth there, is what the air of a
-        room at setback lacks now. Where at least half of the power is needed, the setpoint is that of work: a thermostat
-        that closes in on a ramp does not use all of it. A slow radiator that has been heated goes on until what it holds
-        brings the room there, and is not turned down and up between.
+        backwards from the start of work. A radiator follows its valve with a lag of the first order, so it gives some
+        of a step's heat in the steps after it, and what it keeps at the start of work warms the first step, whose mean
+        is to be warm enough. What is still lacking there, over what a kelvin more now is worth there, is what the air
+        of a room at setback lacks now. Where at least half of the power is needed, the setpoint is that of work: a
+        thermostat that closes in on a ramp does not use all of it. A slow radiator that has been heated goes on until
+        what it holds brings the room there, and is not turned down and up between.
         """
         needed = np.full(self.power.shape, -np.inf)
         begins = _begins(setpoints)
