@@ -139,7 +139,7 @@ def _open_in_sun(stretch: Stretch, decision: DayDecision, why: str) -> str:
 
 def _open_for_gain(stretch: Stretch, decision: DayDecision) -> str:
     outdoor = float(np.mean(stretch.horizon.outdoor[stretch.first : stretch.last]))
-    return f"{_open_in_sun(stretch, decision, 'the heat of the sun')}; {outdoor:.0f} degC outside"
+    return f"{_open_in_sun(stretch, decision, 'the heat of the sun')}; {outdoor:z.0f} degC outside"
 
 
 def _open_for_view(stretch: Stretch, decision: DayDecision) -> str:

@@ -124,7 +124,7 @@ class OptimumWords:
         warm = f"{stretch.name} reaches {np.nanmax(own):.1f} degC at {stretch.clock(peak)}, limit {limit:.1f}"
         outside = ""
         if rule == Rule.OPEN_FOR_GAIN:
-            outside = f"; {float(np.mean(horizon.outdoor[stretch.first : stretch.last])):.0f} degC outside"
+            outside = f"; {float(np.mean(horizon.outdoor[stretch.first : stretch.last])):z.0f} degC outside"
         return f"{lead}: {energy:.1f} kWh of sun until {stretch.clock(stretch.last)}; {warm}{outside}"
 
 

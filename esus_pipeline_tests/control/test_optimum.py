@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from esus_pipeline.control import Optimum, Override, PlanInputs, Rule, ShadeState, decide, optimise, overrides
+from esus_pipeline.control import (
+    Optimum,
+    Override,
+    PlanInputs,
+    Rule,
+    ShadeState,
+    decide,
+    make_plan,
+    optimise,
+    overrides,
+)
 from esus_pipeline.control.groups import shade_groups
 from esus_pipeline.control.inputs import OUTLOOK, read_horizon
 from esus_pipeline.control.model import RoomModel
@@ -66,6 +76,14 @@ def test_a_cold_sunny_morning_leaves_the_shades_open_and_heats_less_than_with_cl
     assert morning["shade_position"].eq(0).all()
     assert morning["rule"].eq(Rule.OPEN_FOR_GAIN).all()
     assert morning["baseline_shade_position"].eq(1).any()
+
+
+def test_no_sentence_says_that_it_is_minus_zero_outside():
+    frost = replace(COLD, forecast=COLD.forecast.assign(temp_air=-0.2))
+    for plan in (rows(frost, SOUTH), make_plan(frost)):
+        sentences = plan.loc[plan["rule"] == Rule.OPEN_FOR_GAIN, "reason"]
+        assert sentences.str.endswith("; 0 degC outside").any()
+        assert not sentences.str.contains("-0 degC").any()
 
 
 def test_room_temperatures_stay_in_their_band_where_the_tuned_rule_would_keep_them_too():
