@@ -76,4 +76,4 @@ def test_preheating_counts_on_people_in_the_quarter_in_which_they_come():
         planner = Planner()
         for later_by in (0, 2):
             inputs = coming(quarters) if later_by == 0 else later(later_by, COLD)
-            assert bool(heated_to(planner, inputs, "07:30") > 19) is warm
+            assert bool(heated_to(planner, inputs, "07:30") > 18) is warm
