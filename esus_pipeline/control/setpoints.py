@@ -18,7 +18,6 @@ RAMP = 1.0
 """K/h, fastest change of a setpoint with people in the building."""
 PREHEAT = 2.0
 """K/h, with nobody there before work: a radiator sized for the coldest day makes 3 K in an hour with all walls cold."""
-
 SAME = 0.005
 """K within which two setpoints are the same."""
 

@@ -27,8 +27,6 @@ LONGEST_PREHEAT = 32
 """Steps before work at which heating begins at the earliest (8 hours)."""
 LEAST_WORTH = 1e-3
 """K at the start of work that a kelvin before it counts for at least; only an absurd model has less."""
-LEAST_LAG = 1e-3
-"""Steps; a radiator without a lag keeps nothing."""
 
 _SECONDS = STEP.total_seconds()
 
@@ -53,6 +51,8 @@ class Quarters:
     """(M, N) W."""
     lag: Array
     """(M,) steps in which a radiator follows its valve to 1 - 1/e; 0 where the readings do not show it to be slow."""
+    stays: Array
+    """(M,) share of its heat that such a radiator keeps for the next step."""
     stored: Array
     """(M,) W over a step that the radiator still holds at the start, because it has been heated for work."""
 
@@ -101,13 +101,9 @@ class Quarters:
             power=np.stack(power),
             chill=np.stack(chill),
             lag=lag,
+            stays=np.where(lag > 0, [model.radiator_rest(_SECONDS) for model in models], 0.0),
             stored=stored,
         )
-
-    @property
-    def stays(self) -> Array:
-        """(M,) share of its heat that a radiator keeps for the next step."""
-        return np.asarray(np.exp(-1 / np.maximum(self.lag, LEAST_LAG)))
 
     @property
     def warmed(self) -> list[int]:
